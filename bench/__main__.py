@@ -1,0 +1,38 @@
+"""`make bench`: measure, print, keep."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from bench.report import Row, machine, table
+
+PARTS = {"engine": "The port engine", "api": "The API on PostgreSQL"}
+
+
+def main() -> int:
+    """Run the chosen parts (default: all); exit 1 if a figure misses what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--keep", type=Path, default=Path(__file__).with_name("results.md"))
+    options = parser.parse_args()
+    pages, missed = [], 0
+    for part in options.parts:
+        rows: list[Row] = []
+        for row in importlib.import_module(f"bench.{part}").measure():
+            rows.append(row)
+            print(
+                f"{row.what:60} {row.measured:>14}  {row.ratio}  {row.asked}{'' if row.holds else '  MISSED'}",
+                flush=True,
+            )
+        missed += sum(not row.holds for row in rows)
+        pages.append(table(PARTS[part], rows))
+    if set(options.parts) == set(PARTS):
+        options.keep.write_text(f"# Measured\n\nOn {machine()}. Made by `make bench`.\n\n" + "\n".join(pages))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

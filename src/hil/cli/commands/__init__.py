@@ -1,0 +1,1 @@
+"""One module per noun. Each is imported when one of its commands is called, and none knows another."""

@@ -1,0 +1,85 @@
+"""HIL's client library: typed, synchronous, and alone; nothing else of HIL is imported.
+
+    with Client.from_env() as hil:
+        nodes = hil.nodes.allocate_matching("blue", "gpu=a100", 2)
+        changes = [Change.connect(node.name, "eth0", "lab") for node in nodes]
+        hil.networks.change(changes).wait(timeout=60)
+
+It repeats only what cannot be done twice, waits for operations by long poll, and never puts a credential into a log,
+an error or a `repr`.
+"""
+
+from hil.client.client import About, Caller, Client
+from hil.client.connection import Answer, Retry
+from hil.client.decode import Shape
+from hil.client.errors import (
+    BadRequest,
+    Conflict,
+    Denied,
+    HilClientError,
+    NotFound,
+    OperationFailed,
+    PreconditionFailed,
+    RateLimited,
+    Refusal,
+    ServerError,
+    SettingsError,
+    Unauthenticated,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+    WaitTimeout,
+)
+from hil.client.events import Event, JournalLine
+from hil.client.networks import Attachment, Change, Network
+from hil.client.nodes import Attached, Nic, Node, NodeSummary
+from hil.client.operations import Action, Operation
+from hil.client.projects import Key, Member, Membership, Project, User
+from hil.client.settings import Settings
+from hil.client.switches import Driver, Pool, Port, Switch
+
+__all__ = [
+    "About",
+    "Action",
+    "Answer",
+    "Attached",
+    "Attachment",
+    "BadRequest",
+    "Caller",
+    "Change",
+    "Client",
+    "Conflict",
+    "Denied",
+    "Driver",
+    "Event",
+    "HilClientError",
+    "JournalLine",
+    "Key",
+    "Member",
+    "Membership",
+    "Network",
+    "Nic",
+    "Node",
+    "NodeSummary",
+    "NotFound",
+    "Operation",
+    "OperationFailed",
+    "Pool",
+    "Port",
+    "PreconditionFailed",
+    "Project",
+    "RateLimited",
+    "Refusal",
+    "Retry",
+    "ServerError",
+    "Settings",
+    "SettingsError",
+    "Shape",
+    "Switch",
+    "Unauthenticated",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "User",
+    "WaitTimeout",
+]

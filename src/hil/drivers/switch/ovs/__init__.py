@@ -1,0 +1,1 @@
+"""Open vSwitch through its database: one atomic transaction per batch, applied and read back."""

@@ -1,0 +1,19 @@
+"""Checks that HIL ships for those who write its drivers: the same promises for an emulator and for a real device.
+
+from hil.testing import check_switch_driver
+
+async def test_my_driver() -> None:
+    await check_switch_driver(open_session, config, ["eth1", "eth2"], spec=SPEC)
+"""
+
+from hil.testing.emulated import control_of
+from hil.testing.switch import ConformanceError, Control, Report, check_switch_driver, run_switch_check
+
+__all__ = [
+    "ConformanceError",
+    "Control",
+    "Report",
+    "check_switch_driver",
+    "control_of",
+    "run_switch_check",
+]

@@ -1,0 +1,3 @@
+"""A driver package that cannot even be imported."""
+
+SPEC = 1 / 0
