@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import func, select, update
 
 from hil.admin.inventory import command, document
 from hil.admin.inventory.carry_out import carry_out
@@ -17,6 +17,7 @@ from hil.store import journal
 from hil.store.tables import Journal, Nic, Node, Port, Switch
 from hil.store.unit import Store
 from tests.admin.inventories import ENVIRON, SITE, apply, exported, held, plan, said
+from tests.support.asked import asked
 
 pytestmark = pytest.mark.net  # PostgreSQL listens on a socket in a directory
 
@@ -281,10 +282,9 @@ def test_objects_that_appear_between_question_and_answer_are_not_overwritten(sto
 
 
 def test_a_thousand_nodes_take_a_number_of_queries_that_hardly_grows(store: Store) -> None:
-    seen: list[str] = []
-    event.listen(store.engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
     nodes = "".join(f"  n{number:04}:\n    labels: {{a: 1}}\n    nics: {{e: {{}}}}\n" for number in range(1000))
-    apply(store, f"nodes:\n{nodes}")
+    with asked(store) as seen:
+        apply(store, f"nodes:\n{nodes}")
     assert len(seen) < 60
     count = store.read(lambda session: session.scalar(select(func.count()).select_from(Nic).join(Node)))
     assert count == 1000

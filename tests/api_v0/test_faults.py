@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from hil.core.limits import Limits
 from hil.core.model import Role
@@ -22,6 +20,7 @@ from hil.worker.lane import Lane
 from tests.api_v0.story import OK, QUEUED, tell
 from tests.api_v0.test_contract import AUTH, BLK, NF, network
 from tests.api_v0.world import World, in_thread, open_world
+from tests.support.asked import asked
 
 CONNECT, DETACH = "/node/n1/nic/eth0/connect_network", "/node/n1/nic/eth0/detach_network"
 PORT = "/switch/sw/port/gi1/0/1"
@@ -314,18 +313,6 @@ def test_a_released_node_goes_to_the_maintenance_project_and_from_there_to_the_f
     tell(maintained, [("root", "GET /nodes/free", None, ["n1"]), ("root", "GET /project/q/nodes", None, [])])
 
 
-@contextmanager
-def counted(world: World) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(world.store.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(world.store.engine, "before_cursor_execute", note)
-
-
 CALLS = [
     "GET /nodes/all", "GET /nodes/free", "GET /node/n1", "GET /project/p/nodes", "GET /project/p/networks",
     "GET /projects", "GET /networks", "GET /network/net", "GET /network/net/attachments", "GET /switches",
@@ -354,7 +341,7 @@ def measured(world: World, numbers: range) -> dict[str, int]:
     counts = {}
     for call in CALLS:
         method, path = call.split(" ")
-        with counted(world) as seen:
+        with asked(world.store) as seen:
             world.ok(method, path, {"node": "n1"} if method == "POST" else None)
         counts[call] = len(seen)
     return counts

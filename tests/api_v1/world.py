@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 from cryptography.fernet import Fernet
 from fastapi import FastAPI
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from hil.api.app import create_app
 from hil.api.settings import Settings
@@ -34,6 +34,7 @@ from hil.store.unit import Store
 from hil.worker.lane import Lane
 from hil.worker.release import Releases
 from tests.api_v1.promise import Promise
+from tests.support.asked import asked
 
 T = TypeVar("T")
 SEED = Actor("seed", operator=True, via="test")
@@ -149,20 +150,9 @@ class World:
         """Let the worker bring releases one step further."""
         self.runner.run(Releases(self.store, "test", asyncio.to_thread).advance())
 
-    @contextmanager
-    def queries(self) -> Iterator[list[str]]:
+    def queries(self) -> AbstractContextManager[list[str]]:
         """Collects what is asked of the database meanwhile."""
-        seen: list[str] = []
-
-        def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-            if not statement.startswith("BEGIN"):
-                seen.append(statement)
-
-        event.listen(self.store.engine, "before_cursor_execute", note)
-        try:
-            yield seen
-        finally:
-            event.remove(self.store.engine, "before_cursor_execute", note)
+        return asked(self.store)
 
     def close(self) -> None:
         self.backend.close()

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hil.auth.credentials import Credentials
@@ -21,6 +21,7 @@ from hil.store.journal import Source
 from hil.store.passwords import Passwords
 from hil.store.tables import Journal
 from hil.store.unit import Store
+from tests.support.asked import asked
 
 ROOT = Actor("root", operator=True)
 PASSWORD = Secret("correct horse")
@@ -92,14 +93,6 @@ class Counting(Passwords):
 
 def queries(store: Store, work: Callable[[], object]) -> list[str]:
     """List the statements that `work` sends."""
-    sent: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    try:
+    with asked(store) as sent:
         work()
-    finally:
-        event.remove(store.engine, "before_cursor_execute", note)
-    return [statement for statement in sent if not statement.startswith(("BEGIN", "SET"))]
+    return sent

@@ -135,7 +135,9 @@ def asked(engine: Engine, statements: list[str]) -> Callable[[], None]:
     return lambda: event.remove(engine, "before_cursor_execute", note)
 
 
-def test_a_remembered_log_in_asks_the_database_one_question(store: Store, backend: DatabaseBackend) -> None:
+def test_a_log_in_with_a_verified_password_asks_the_database_one_question_at_most(
+    store: Store, backend: DatabaseBackend
+) -> None:
     projects(store, "one", "two")
     person(store, "ann", one=Role.MEMBER, two=Role.MEMBER)
     login(backend, "ann")
@@ -143,7 +145,8 @@ def test_a_remembered_log_in_asks_the_database_one_question(store: Store, backen
     stop = asked(backend._accounts._engine, statements)
     login(backend, "ann")
     stop()
-    assert len(statements) == 1
+    assert len(statements) <= 1
+    assert statements or store.postgres  # there it may be remembered; see test_watch
 
 
 def test_what_changes_in_one_process_acts_at_once_in_another(
@@ -385,11 +388,10 @@ def test_a_log_in_survives_a_restart_of_the_database(postgres_store: Store, open
     backend = open_backend(postgres_store)
     person(postgres_store, "ann")
     login(backend, "ann")
-    ended = postgres_store.read(
-        lambda session: session.execute(
-            text("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'hil auth'")
-        ).all()
-    )
+    assert backend._accounts._watch is not None
+    backend._accounts._watch.close()  # so that nothing is answered from memory
+    kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'hil reading'"
+    ended = postgres_store.change(lambda unit: unit.session.execute(text(kill)).all())
     assert len(ended) == 1
     assert login(backend, "ann").name == "ann"
 

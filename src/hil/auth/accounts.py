@@ -1,16 +1,19 @@
-"""What the database knows of who is calling, in one query, read afresh for each request.
+"""What the database knows of who is calling, in one query.
 
-No row is remembered between requests: a changed password, a deleted user, a revoked key and a lost membership act at
-once in every process. It judges no credential. SQLAlchemy Core without a session, since this is paid on each request.
+What was read is remembered on PostgreSQL alone, and only while `hil.store.watch` vouches for it: a changed password, a
+deleted user, a revoked key and a lost membership act at once in every process. Who is unknown is not remembered. It
+judges no credential. SQLAlchemy Core without a session, since this is paid on many requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine, Executable, and_, bindparam, create_engine, func, or_, select
+from sqlalchemy import Executable, and_, bindparam, func, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -18,8 +21,11 @@ from hil.core.errors import Unavailable
 from hil.core.model import Role
 from hil.store.tables import ApiKey, Membership, Project, User
 from hil.store.unit import Store, mapped
+from hil.store.watch import Watch
 
-_CONNECTIONS: Final = 4
+T = TypeVar("T")
+_REMEMBERED: Final = 4096
+"""Accounts and keys remembered at most, in each process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +75,52 @@ _SOME_HASH = select(User.password_hash).where(User.id >= bindparam("fraction") *
 
 
 class Accounts:
-    """Reads accounts. On PostgreSQL it has a few connections of its own, which cost one round trip per question.
-
-    The store's connections would cost four: a ping, BEGIN, the question and ROLLBACK. One statement needs no
-    transaction, and instead of a ping a question that met a dead connection is asked once more.
-    """
+    """Reads accounts, and remembers them for as long as it may."""
 
     def __init__(self, store: Store) -> None:
-        self._own: Engine | None = None
-        if store.postgres:
-            self._own = create_engine(
-                store.engine.url, isolation_level="AUTOCOMMIT", pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=10,
-                connect_args={"application_name": "hil auth"},
-            )  # fmt: skip
-        self._engine = self._own or store.engine
+        self._engine = store.reading
+        self._watch = Watch(store.engine) if store.postgres else None
+        self._known: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        if self._own is not None:
-            self._own.dispose()
+        if self._watch is not None:
+            self._watch.close()
 
     def by_name(self, name: str) -> Account | None:
+        """The user of that name, as of now. Whoever gets it must not change it."""
+        return self._remembered("name", name, self._by_name)
+
+    def by_key(self, public_id: str) -> Key | None:
+        """The key of that public id, as of now. Whoever gets it must not change it."""
+        return self._remembered("key", public_id, self._by_key)
+
+    def _remembered(self, kind: str, name: str, read: Callable[[str], T | None]) -> T | None:
+        """Answer from memory while the era stands in which it was read; the era is looked at before the database."""
+        era = self._watch.era if self._watch is not None else None
+        if era is None:
+            return read(name)
+        with self._lock:
+            then, known = self._known.get((kind, name), (None, None))
+        if then == era:
+            found: T | None = known
+            return found
+        if (fresh := read(name)) is not None:
+            with self._lock:
+                self._known[kind, name] = (era, fresh)
+                self._known.move_to_end((kind, name))
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        return fresh
+
+    def _by_name(self, name: str) -> Account | None:
         rows = self._rows(_BY_NAME, {"name": name})
         if not rows:
             return None
         identity, stored, operator = rows[0][:3]
         return Account(identity, name, stored, operator, _roles((row[3:] for row in rows), Role.MANAGER))
 
-    def by_key(self, public_id: str) -> Key | None:
+    def _by_key(self, public_id: str) -> Key | None:
         rows = self._rows(_BY_KEY, {"public_id": public_id})
         if not rows:
             return None

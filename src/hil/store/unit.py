@@ -21,12 +21,13 @@ from sqlalchemy.orm import Session
 from hil.core import guard
 from hil.core.errors import BadArgument, Blocked, Duplicate, HilError, Unavailable
 from hil.core.limits import Limits
-from hil.store import journal
+from hil.store import journal, watch
 from hil.store.bell import Bell
-from hil.store.engine import WRITING, open_engine
+from hil.store.engine import WRITING, open_engine, open_reading
 from hil.store.journal import Entry, Source
 from hil.store.keys import Keyring
 from hil.store.passwords import Passwords
+from hil.store.watch import WritingSession
 
 T = TypeVar("T")
 _TRIES = 4
@@ -41,6 +42,8 @@ class Unit:
         self.session = session
         self._lines: list[tuple[Source, Entry]] = []
         self.rings: set[str] = set()
+        self.era: int | None = None
+        """The era of the accounts that begins with the commit, if this changes any (PostgreSQL)."""
 
     def record(self, source: Source, entry: Entry) -> None:
         """Add a line to the journal; it is written if, and only if, the transaction commits."""
@@ -58,6 +61,8 @@ class Unit:
             self.rings.add(f"journal {seq}")
             self.session.flush()
         self.store.bell.ring_within(self.session, self.rings)
+        if self.store.postgres and watch.changed(self.session):
+            self.era = watch.tell(self.session)
         self.session.commit()
 
 
@@ -82,9 +87,7 @@ class Store:
         self.postgres = self.engine.dialect.name == "postgresql"
         self.bell = Bell(self.engine) if self.postgres else Bell(None)
         self._writing = self.engine.execution_options(**{WRITING: True})
-        # On PostgreSQL a reading transaction shows no more than its statements one by one (READ COMMITTED). Without it,
-        # two round trips are saved, and psycopg keeps its prepared statements, which every ROLLBACK makes it forget.
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if self.postgres else self.engine
+        self.reading = open_reading(self.engine, pool_size=pool_size)
         # SQLite has one writer at a time and lets the others sleep and look again; waiting in line is far faster.
         self._turn = contextlib.nullcontext() if self.postgres else threading.Lock()
 
@@ -101,25 +104,32 @@ class Store:
         raise AssertionError("unreachable")
 
     def _change_once(self, work: Callable[[Unit], T]) -> T:
-        with self._turn, guard.transaction(), Session(self._writing, expire_on_commit=False) as session:
+        with self._turn, guard.transaction(), WritingSession(self._writing, expire_on_commit=False) as session:
             unit = Unit(self, session)
             result = work(unit)
             unit.finish()
         self.bell.ring(unit.rings)
+        if unit.era is not None:
+            watch.forgotten(self.engine, unit.era)
         return result
 
     def read(self, work: Callable[[Session], T]) -> T:
-        """Run `work`, which only reads: on SQLite in one transaction, on PostgreSQL statement by statement."""
+        """Run `work`, which only reads, perhaps twice: on SQLite in one transaction, else statement by statement."""
         try:
-            with (
-                guard.transaction(),
-                Session(self._reading, expire_on_commit=False, autoflush=False) as session,
-            ):
-                return work(session)
+            try:
+                return self._read_once(work)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._read_once(work)
         except PoolTimeout as error:
             raise _busy(error) from error
         except DBAPIError as error:
             raise mapped(error) from error
+
+    def _read_once(self, work: Callable[[Session], T]) -> T:
+        with guard.transaction(), Session(self.reading, expire_on_commit=False, autoflush=False) as session:
+            return work(session)
 
     def now(self, session: Session) -> float:
         """The time by which leases are judged: PostgreSQL's own clock, so that the workers' clocks may differ."""
@@ -133,6 +143,7 @@ class Store:
 
     def close(self) -> None:
         self.bell.close()
+        self.reading.dispose()
         self.engine.dispose()
 
 
