@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from hil.core.errors import DeviceError, LoginRefused
@@ -23,6 +23,9 @@ from hil.store.tables import Action, Attachment, Operation, Port, PortVlan
 from hil.store.unit import Unit
 
 _QUIET: Any = {"synchronize_session": False}
+_SETTLED: Any = {
+    "tainted": False, "tainted_at": None, "drifted": False, "error": "", "attempts": 0, "retry_at": 0.0
+}  # fmt: skip
 LIES = 3
 """So often a read-back may differ, without any error, before it counts as a refusal."""
 
@@ -73,20 +76,22 @@ def claim(unit: Unit, hold: Hold, source: Source) -> list[Claimed]:
     if lane.retry_at > now:
         return []  # the switch as a whole failed a moment ago, and a new wish does not make it well
     query = (
-        select(Port)
+        select(Port.id, Port.name, Port.wanted, Port.tainted)
         .where(Port.switch_id == hold.switch_id, Port.wanted > Port.applied, Port.retry_at <= now)
         .where(Port.nic_id.is_not(None), ~Port.locked)
         .order_by(Port.id)
         .limit(unit.store.limits.batch)
         .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
     )
-    ports = session.scalars(query).all()
-    wanted = wanted_states(session, [port.id for port in ports])
+    ports = session.execute(query).all()
+    if not ports:
+        return []
+    ids = [port.id for port in ports]
+    wanted = wanted_states(session, ids)
     batch = [Claimed(port.id, port.name, port.wanted, wanted[port.id], port.tainted) for port in ports]
-    for port in ports:
-        port.tainted_at = port.tainted_at if port.tainted else now
-        port.tainted = True
+    since = case((Port.tainted, Port.tainted_at), else_=now)
+    touched = update(Port).where(Port.id.in_(ids)).values(tainted=True, tainted_at=since)
+    session.execute(touched.execution_options(**_QUIET))
     may_carry(session, {entry.port_id: entry.want.vlans for entry in batch})
     return batch
 
@@ -111,31 +116,54 @@ def settle(unit: Unit, hold: Hold, outcomes: Sequence[Outcome], source: Source) 
     lane = lane_locked(unit, hold)
     now = unit.store.now(unit.session)
     ids = sorted(outcome.claimed.port_id for outcome in outcomes)
-    locked = select(Port).where(Port.id.in_(ids)).order_by(Port.id).with_for_update(key_share=True)
-    ports = {port.id: port for port in unit.session.scalars(locked.execution_options(populate_existing=True))}
-    before = {identity: port.applied for identity, port in ports.items()}
-    present = [outcome for outcome in outcomes if outcome.claimed.port_id in ports]
-    ended: list[int] = []
-    for outcome in present:
-        port = ports[outcome.claimed.port_id]
-        if outcome.observed is not None:
-            port.observed, port.read_at = observed_json(outcome.observed), now
-        if outcome.done:
-            _done(port, outcome.claimed)
-        else:
-            ended += _failed(unit, port, outcome, now)
-    unit.session.flush()
+    locked = select(Port.id, Port.applied, Port.wanted).where(Port.id.in_(ids)).order_by(Port.id)
+    before = {port.id: port for port in unit.session.execute(locked.with_for_update(key_share=True))}
+    present = [outcome for outcome in outcomes if outcome.claimed.port_id in before]
+    done = [outcome for outcome in present if outcome.done]
+    _book_done(unit.session, done, {identity: (port.applied, port.wanted) for identity, port in before.items()}, now)
+    ended = _book_failed(unit, [outcome for outcome in present if not outcome.done], now)
     _book_vlans(unit.session, present)
-    _book_attachments(unit.session, [outcome.claimed.port_id for outcome in present if outcome.done])
-    _tell(unit, [*ended, *_finished(unit.session, before)], source)
+    _book_attachments(unit.session, [outcome.claimed.port_id for outcome in done])
+    applied = {identity: port.applied for identity, port in before.items()}
+    _tell(unit, [*ended, *_finished(unit.session, applied)], source)
     lane.error, lane.attempts, lane.retry_at, lane.contact_at = "", 0, 0.0, now
     unit.rings.add("release")
 
 
-def _done(port: Port, claimed: Claimed) -> None:
-    port.applied = max(port.applied, min(claimed.generation, port.wanted))
-    port.tainted, port.tainted_at, port.drifted = False, None, False
-    port.error, port.attempts, port.retry_at = "", 0, 0.0
+def _book_done(
+    session: Session, outcomes: Sequence[Outcome], before: Mapping[int, tuple[int, int]], now: float
+) -> None:
+    """Settle the ports that were read back as wanted, in one statement; `before` is (applied, wanted) by port."""
+    rows = []
+    for outcome in outcomes:
+        applied, wanted = before[outcome.claimed.port_id]
+        assert outcome.observed is not None, "done without having been read back"
+        rows.append(
+            {
+                "id": outcome.claimed.port_id,
+                "applied": max(applied, min(outcome.claimed.generation, wanted)),
+                "observed": observed_json(outcome.observed),
+                "read_at": now,
+                **_SETTLED,
+            }
+        )
+    if rows:
+        session.execute(update(Port), rows)
+
+
+def _book_failed(unit: Unit, outcomes: Sequence[Outcome], now: float) -> list[int]:
+    """Book what was seen of the other ports. Answers the ids of the actions that ended in error by that."""
+    ids = [outcome.claimed.port_id for outcome in outcomes]
+    query = select(Port).where(Port.id.in_(ids)).execution_options(populate_existing=True)
+    ports = {port.id: port for port in unit.session.scalars(query)}
+    ended: list[int] = []
+    for outcome in outcomes:
+        port = ports[outcome.claimed.port_id]
+        if outcome.observed is not None:
+            port.observed, port.read_at = observed_json(outcome.observed), now
+        ended += _failed(unit, port, outcome, now)
+    unit.session.flush()
+    return ended
 
 
 def _failed(unit: Unit, port: Port, outcome: Outcome, now: float) -> list[int]:
@@ -241,15 +269,17 @@ def _finished(session: Session, before: Mapping[int, int]) -> list[int]:
 def _tell(unit: Unit, ended: Collection[int], source: Source) -> None:
     """Write a journal line for each of these actions: how it ended."""
     query = (
-        select(Action, Operation.project_id, Port.applied)
+        select(
+            Action.operation_id, Action.node_name, Action.nic_name, Action.verb, Action.channel, Action.network_name,
+            Action.error, Action.withdrawn, Action.generation, Operation.project_id, Port.applied,
+        )
         .join(Operation, Operation.id == Action.operation_id)
         .join(Port, Port.id == Action.port_id)
         .where(Action.id.in_(ended))
         .order_by(Action.id)
-        .execution_options(populate_existing=True)
-    )
-    for action, project_id, applied in unit.session.execute(query):
-        done = not action.withdrawn and action.generation <= applied
+    )  # fmt: skip
+    for action in unit.session.execute(query):
+        done = not action.withdrawn and action.generation <= action.applied
         facts = {
             "node": action.node_name,
             "nic": action.nic_name,
@@ -259,10 +289,11 @@ def _tell(unit: Unit, ended: Collection[int], source: Source) -> None:
             "status": OperationStatus.DONE if done else OperationStatus.ERROR,
             "reason": "" if done else action.error,
         }
-        entry = Entry(
-            action="operation_action", kind=Kind.OPERATION, name=action.operation_id, project_id=project_id, after=facts
+        named, project_id = action.operation_id, action.project_id
+        unit.record(
+            source,
+            Entry(action="operation_action", kind=Kind.OPERATION, name=named, project_id=project_id, after=facts),
         )
-        unit.record(source, entry)
 
 
 def lane_failed(unit: Unit, hold: Hold, error: DeviceError) -> None:
