@@ -128,6 +128,19 @@ def test_a_release_goes_the_whole_way(world: World) -> None:
     assert world.device().running("gi1/0/1") == CLOSED
 
 
+def test_tenants_are_told_of_nics_and_not_of_switches_and_ports(world: World) -> None:
+    world.switch("leaf-7")
+    world.machine("n1", "gi1/0/9", owner="p", switch="leaf-7")
+    world.machine("n2", "gi1/0/8", switch="leaf-7")
+    world.ok("POST", "/v1/nodes/n1/release", by="alice")
+    world.release()
+    world.ok("POST", "/v1/switches/leaf-7/revert", {"port": "gi1/0/8"})
+    told = [world.ok("GET", "/v1/nodes/n1", by="alice")["reason"]]
+    told.append(world("POST", "/v1/projects/p/allocations", {"nodes": ["n2"]}, by="alice").json()["detail"])
+    assert ["NIC eth0" in told[0], "NIC 'eth0'" in told[1]] == [True, True], told
+    assert not any(name in words for words in told for name in ("leaf-7", "gi1"))
+
+
 def test_only_members_release_and_only_what_is_theirs(world: World) -> None:
     world.ok("POST", "/v1/nodes", {"name": "n1"})
     assert world.refused("POST", "/v1/nodes/n1/release") == "409 illegal-state"

@@ -134,9 +134,11 @@ def _ready(ctx: Context, node: Node) -> None:
     if node.obm_revoke:
         raise Blocked(f"An OBM token of node {node.name!r} may be alive at its OBMd: disable its OBM first.")
     if unsettled := wish.unsettled_ports(ctx.session, node.id):
-        port = unsettled[0]
+        nic, port = unsettled[0]
         why = port.error or "it has not been read back yet"
-        raise Pending(f"Node {node.name!r} is not clean: port {port.name!r} is not known to carry nothing ({why}).")
+        raise Pending(
+            f"Node {node.name!r} is not clean: the port of its NIC {nic!r} is not known to carry nothing ({why})."
+        )
 
 
 def _give(ctx: Context, node: Node, owner: Project) -> None:

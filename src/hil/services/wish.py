@@ -131,18 +131,21 @@ def wired_port(node: Node, nic: Nic) -> Port:
     return port
 
 
-def unsettled_ports(session: Session, node_id: int) -> list[Port]:
-    """Ports of a node that are not known, by read-back, to carry exactly what is wished: nothing, for a free node."""
+def unsettled_ports(session: Session, node_id: int) -> list[tuple[str, Port]]:
+    """Ports of a node that are not known, by read-back, to carry exactly what is wished: nothing, for a free node.
+
+    Each with the name of its NIC, which is what a tenant may be told.
+    """
     query = (
-        select(Port)
-        .join(Nic, Nic.id == Port.nic_id)
+        select(Nic.name, Port)
+        .join(Port, Port.nic_id == Nic.id)
         .where(
             Nic.node_id == node_id,
             (Port.wanted > Port.applied) | Port.tainted | Port.quarantined | Port.drifted,
         )
         .order_by(Port.id)
     )
-    return list(session.scalars(query))
+    return [(nic, port) for nic, port in session.execute(query)]
 
 
 def has_attachments(session: Session, node_id: int, *states: AttachmentState) -> bool:

@@ -227,17 +227,20 @@ class Releases:
 
 
 def ports_reason(session: Session, node_id: int) -> str:
-    """Why the ports of a node are not known, by read-back, to carry nothing; empty if they are."""
+    """Why the ports of a node are not known, by read-back, to carry nothing; empty if they are.
+
+    Its project reads this too, and is told of its NICs, never of switches and their ports.
+    """
     unsettled = (Port.wanted > Port.applied) | Port.tainted | Port.quarantined | Port.drifted
     query = (
-        select(Port.name, Port.error)
-        .join(Nic, Nic.id == Port.nic_id)
+        select(Nic.name, Port.error)
+        .join(Port, Port.nic_id == Nic.id)
         .where(Nic.node_id == node_id, unsettled)
         .order_by(Port.id)
         .limit(1)
     )
     row = session.execute(query).first()
     if row is not None:
-        return f"port {row[0]} is not read back as closed yet{': ' + row[1] if row[1] else ''}"
+        return f"the port of NIC {row[0]} is not read back as closed yet{': ' + row[1] if row[1] else ''}"
     left = select(Attachment.id).join(Nic, Nic.id == Attachment.nic_id).where(Nic.node_id == node_id).limit(1)
     return "a network is still attached" if session.scalar(left) is not None else ""

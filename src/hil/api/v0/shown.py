@@ -69,7 +69,7 @@ def _only_wired(session: Session, node: str) -> bool:
     row = session.execute(select(Node.id, Node.state).where(Node.name == node)).one_or_none()
     if row is None or row.state not in (NodeState.FREE, NodeState.ALLOCATED) or wish.has_attachments(session, row.id):
         return False
-    if any(port.quarantined for port in wish.unsettled_ports(session, row.id)):
+    if any(port.quarantined for _, port in wish.unsettled_ports(session, row.id)):
         return False
     nics = session.scalars(select(Nic.id).where(Nic.node_id == row.id)).all()
     return not wish.pending_nics(session, nics)
