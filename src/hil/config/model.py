@@ -116,7 +116,7 @@ class Database(Section):
     url: Hidden = Secret("")
     """`postgresql://USER@HOST/NAME` or `sqlite:///PATH`. Empty: `hil.db` in the state directory."""
     pool: int = Field(default=10, ge=1, le=500)
-    """Connections to PostgreSQL that a process keeps open for writing, and as many for reading; under load twice that."""
+    """Connections to PostgreSQL that a process keeps for writing, and as many for reading; under load twice that."""
 
 
 class Secrets(Section):
