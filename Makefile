@@ -23,6 +23,7 @@ demo: venv ## watch two projects get machines and fail to hear each other
 .PHONY: test
 test: venv ## run the test suite (installs PostgreSQL and Open vSwitch when missing; starts no service)
 	@tools/system-packages test
+	@tools/peers
 	@only=(); tools/can-ovs || { [ $$? -eq 1 ] || exit 1; only=(-m "not ovs"); }; \
 	$(python) -m pytest -q -n auto --dist worksteal "$${only[@]}" $(PYTEST)
 
@@ -69,5 +70,5 @@ lock: venv ## renew requirements/ after a change of pyproject.toml (UPGRADE=1: n
 
 .PHONY: clean
 clean: ## remove everything that was made
-	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from bench.report import Row, machine, table
 
-PARTS = {"engine": "The port engine", "api": "The API on PostgreSQL"}
+PARTS = {
+    "engine": "The port engine",
+    "platforms": "48 ports on each platform",
+    "api": "The API on PostgreSQL",
+    "ipmi": "IPMI through ipmitool",
+}
 
 
 def main() -> int:

@@ -256,7 +256,7 @@ def test_keys_are_rotated_without_losing_a_secret_or_the_seals(run: Run, tmp_pat
     )
     opened.close()
     done = run("key", "rotate")
-    assert done.stdout == "re-encrypted 1 secrets under the newest key; keep the first and the last key of the file\n"
+    assert done.stdout == "re-encrypted 2 secrets under the newest key; keep the first and the last key of the file\n"
     assert run("audit", "verify").exit_code == 0
     opened = store(tmp_path)
     sealed = opened.read(lambda session: session.scalar(select(Switch.secrets)))
@@ -275,7 +275,7 @@ def test_every_binary_column_is_one_that_a_rotation_knows_how_to_renew() -> None
         for column in table.columns
         if isinstance(column.type, LargeBinary)
     }
-    assert found == {"node.obmd_admin_token", "node.obm_token", "switch.secrets"}
+    assert found == {"node.obmd_admin_token", "node.obm_token", "setting.sealed", "switch.secrets"}
 
 
 def test_a_key_is_made_for_its_owner_and_never_over_another(empty: Run, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import json
 import socket
 import ssl
 
+import asyncssh
+import httpx
 import pytest
 
-from hil.core.errors import DeviceError, IdentityChanged, LostReply, Unreachable
+from hil.core.errors import DeviceError, IdentityChanged, LoginRefused, LostReply, Unreachable
 from hil.drivers.transport.errors import FOREIGN, mapped
 
 # What can be raised in asyncio.streams and is our own mistake, or ours to see.
@@ -38,6 +40,13 @@ def made(kind: type[BaseException]) -> BaseException:
         return UnicodeTranslateError("é", 0, 1, "no such character")
     if kind is json.JSONDecodeError:
         return json.JSONDecodeError("no JSON", "{", 1)
+    if kind is httpx.HTTPStatusError:
+        request = httpx.Request("GET", "https://switch.example")
+        return httpx.HTTPStatusError("words", request=request, response=httpx.Response(500, request=request))
+    if issubclass(kind, asyncssh.ProcessError):
+        return kind({}, "command", "", 1, None, 1, b"", b"")
+    if kind in (asyncssh.Error, asyncssh.DisconnectError, asyncssh.ChannelOpenError, asyncssh.SFTPError):
+        return kind(1, "words")
     return kind("words")
 
 
@@ -59,6 +68,10 @@ MAPPED = sorted(
         ),
         json.JSONDecodeError,
         OverflowError,
+        *every_exception(httpx, httpx.HTTPError),
+        httpx.InvalidURL,
+        *every_exception(asyncssh, asyncssh.Error),
+        *every_exception(asyncssh, ValueError),
     },
     key=lambda kind: kind.__name__,
 )
@@ -69,6 +82,10 @@ MAPPED = sorted(
 def test_every_foreign_exception_becomes_what_a_worker_can_act_upon(kind: type[BaseException], sent: bool) -> None:
     if kind is ssl.SSLCertVerificationError:
         expected: type[DeviceError] = IdentityChanged
+    elif kind is asyncssh.HostKeyNotVerifiable:
+        expected = IdentityChanged
+    elif kind is asyncssh.PermissionDenied:
+        expected = LoginRefused
     else:
         expected = LostReply if sent else Unreachable
     error = made(kind)
@@ -115,3 +132,15 @@ def test_what_the_peer_sent_stays_in_the_detail() -> None:
     with pytest.raises(LostReply) as found, mapped("switch.example:22", sent=True):
         json.loads("s3cret")
     assert "s3cret" not in found.value.message
+
+
+def test_what_httpx_wraps_is_seen_behind_it() -> None:
+    refused, forged = httpx.ConnectError("words"), httpx.ConnectError("words")
+    refused.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    forged.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    with pytest.raises(Unreachable, match="connection refused"), mapped("switch.example:443", sent=False):
+        raise refused
+    with pytest.raises(IdentityChanged), mapped("switch.example:443", sent=False):
+        raise forged
+    with pytest.raises(LostReply, match="no answer in time"), mapped("switch.example:443", sent=True):
+        raise httpx.ReadTimeout("words")

@@ -56,7 +56,7 @@ def test_a_node_behind_a_dead_switch_waits_with_a_reason_and_is_never_freed_by_t
     site.work()
     site.work()
     assert site.status(asked) is OperationStatus.PENDING
-    assert "gi1/0/0" in site.reason(asked)
+    assert "NIC e0" in site.reason(asked)
     assert "quarantine" in site.reason(asked)
     assert state(site, "n0")[0] == "releasing"
 

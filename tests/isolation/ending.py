@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from hil.core.model import AuditMode, OperationStatus
-from hil.drivers.switch.mock.device import FACTORY
 from hil.services.context import Context
 from hil.services.operation import operation_show
 from hil.store.journal import Source, verify
@@ -116,9 +115,7 @@ def _give_back(world: World) -> None:
 
 def _exchange(world: World, wire: Wire) -> None:
     """A port that was given up is deleted by force, once the switch that had it was exchanged."""
-    device = world.devices[wire.switch]
-    device._running[wire.port] = device._startup[wire.port] = FACTORY
-    world.lineages[wire.switch].renewed(wire.port)
+    world.exchange(*wire.key)
     _must(world, "port_delete", [wire.switch, wire.port, True])
 
 

@@ -127,13 +127,13 @@ def _plainer(step: Step) -> list[Step]:
     return []
 
 
-def script(report: Report) -> str:
+def script(report: Report, suite: str = "isolation") -> str:
     """The history as a script that stands alone."""
     lines = "\n".join(f"        {json.dumps(step)}," for step in report.steps)
     literal = lines.replace("true", "True").replace("false", "False").replace("null", "None")
     return (
-        "# python tests/isolation/replay.py THIS_FILE\n"
-        "from tests.isolation.replay import told\n\n"
+        f"# python tests/{suite}/replay.py THIS_FILE\n"
+        f"from tests.{suite}.replay import told\n\n"
         f"told(\n    {report.layout},\n    [\n{literal}\n    ],\n)\n"
     )
 

@@ -8,19 +8,27 @@ from __future__ import annotations
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.isolation.world import World
 
 TOP = Path(__file__).resolve().parents[2]
 
 
 def told(layout: int, steps: list[list[Any]]) -> None:
     """Replay a history and print each step with its outcome; ends with status 1 at a violation."""
-    from tests.isolation.ending import conclude
     from tests.isolation.history import stage, variant
-    from tests.isolation.watch import Violation
     from tests.isolation.world import World
 
-    world = World(stage(), variant(layout))
+    followed(World(stage(), variant(layout)), steps)
+
+
+def followed(world: World, steps: list[list[Any]]) -> None:
+    """Do each step in this world, and print what came of it."""
+    from tests.isolation.ending import conclude
+    from tests.isolation.watch import Violation
+
     try:
         for step in steps:
             print(*step, end=" → ", flush=True)

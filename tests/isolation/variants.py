@@ -76,9 +76,15 @@ class Variant:
     def __init__(self, stage: Stage, layout: Layout) -> None:
         self.layout = layout
         stage.reset(stage.blank)
-        build(stage, layout)
+        build(stage, self.settings())
         self.books: sqlite3.Connection = stage.copy()
         self.startup: dict[str, dict[str, Any]] = {}
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What the books say of each switch, beside its address."""
+        nativeless = self.layout.nativeless
+        parked = {"parked": PARKED} if nativeless is Nativeless.PARKED else {}
+        return {"left": {}, "right": {"nativeless": str(nativeless), **parked}}
 
     def switches(self, stage: Stage) -> dict[str, EmulatedSwitch]:
         """Fresh devices, configured as they were when this variant was kept."""
@@ -111,7 +117,7 @@ def ports(name: str) -> list[str]:
     return [f"p{number}" for number in range(PORTS[name])]
 
 
-def build(stage: Stage, layout: Layout) -> None:
+def build(stage: Stage, settings: Mapping[str, Mapping[str, Any]]) -> None:
     """Register everything, as an operator does."""
     actor, source = Actor("operator", operator=True), Source("operator")
 
@@ -121,11 +127,7 @@ def build(stage: Stage, layout: Layout) -> None:
     for name in PROJECTS:
         change(project.project_create, name)
     for name in PORTS:
-        config: dict[str, Any] = {"address": f"{name}.lab:9000", "username": "hil", "password": "secret"}
-        if name == "right":
-            config["nativeless"] = str(layout.nativeless)
-            if layout.nativeless is Nativeless.PARKED:
-                config["parked"] = PARKED
+        config = {"address": f"{name}.lab:9000", "username": "hil", "password": "secret", **settings[name]}
         change(switch.switch_register, name, "emulated", config)
         for port_name in ports(name):
             change(port.port_register, name, port_name)

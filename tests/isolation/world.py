@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from hil.core.errors import HilError
 from hil.core.model import Actor, PortState, Role
-from hil.drivers.switch.mock.device import Conversation, Foreign
+from hil.drivers.switch.mock.device import FACTORY, Conversation, Foreign
 from hil.lab import faults
 from hil.services.context import Context
 from hil.store.journal import Source
@@ -69,11 +69,13 @@ class Activity:
 class World:
     """One history's world, on the stage that all of them share."""
 
+    lineage: type[Lineage] = Lineage
+
     def __init__(self, stage: Stage, variant: Variant) -> None:
         self.stage, self.variant = stage, variant
         stage.reset(variant.books)
         self.devices = variant.switches(stage)
-        self.lineages = {name: Lineage(device) for name, device in self.devices.items()}
+        self.lineages = {name: self.lineage(device) for name, device in self.devices.items()}
         variant.settle(self.lineages)
         stage.devices = self.devices
         stage.on_point, stage.on_gate, stage.on_read, stage.on_talk = self._point, self._gate, self._read, self._talk
@@ -328,6 +330,12 @@ class World:
     def _do_hand(self, switch: str, port: str, state: Any) -> str:
         self.devices[switch].set_by_hand(port, TRUNK if state == "trunk" else PortState(state[0], frozenset(state[1])))
         return "done"
+
+    def exchange(self, switch: str, port: str) -> None:
+        """Put a new port in the place of one that was given up."""
+        device = self.devices[switch]
+        device._running[port] = device._startup[port] = FACTORY
+        self.lineages[switch].renewed(port)
 
     def end(self) -> None:
         """Leave the stage to the next one."""

@@ -70,6 +70,20 @@ def test_ping_hears_and_status_agree(site: Site, plane: Plane) -> None:
     assert plane.hearing(unfold(site.facts.vlans)).heard == frozenset()
 
 
+def test_the_operators_tests_of_switches_find_the_labs_wiring_in_order(site: Site) -> None:
+    for words in (("switch", "test", site.facts.wiring["node01"][0]), ("wiring", "check")):
+        place = ["--config", str(site.config), "--state", str(site.state)]
+        found = subprocess.run(
+            [sys.executable, "-c", "from hil.admin import main; main()", *place, *words],
+            env=clean(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 0, found.stdout + found.stderr
+    assert found.stdout.endswith("nothing wrong, no warnings\n")
+
+
 def test_env_points_a_shell_at_the_lab_as_one_of_its_people(site: Site) -> None:
     program = 'eval "$("$1" -m hil.main lab env green -d "$2")" && exec "$1" -m hil.main whoami -o json'
     done = subprocess.run(

@@ -9,6 +9,7 @@ import pytest
 
 from hil.core.errors import DeviceBusy, LeaseLost, LostReply, Refused, Unreachable
 from hil.core.model import CLOSED, PortChange, PortState
+from hil.core.wiring import About, TellsAbout
 from hil.drivers.switch.ovs import render
 from hil.drivers.switch.ovs.session import open_session
 from hil.drivers.switch.ovs.spec import SPEC
@@ -65,6 +66,21 @@ def test_48_ports_are_one_transaction_applied_once(centre: DataCentre) -> None:
         gone = [["ports", "delete", ["set", [rows(found)[0]["_uuid"] for found in rows_]]]]
         centre.transact({"op": "mutate", "table": "Bridge", "where": sw1, "mutations": gone})
         centre.settle()
+
+
+def test_it_tells_its_version_and_system(centre: DataCentre) -> None:
+    async def ask() -> About:
+        async with session(centre) as opened:
+            assert isinstance(opened, TellsAbout)
+            return await opened.about()
+
+    def say(**texts: str | list[Any]) -> dict[str, Any]:
+        return {"op": "update", "table": "Open_vSwitch", "where": [], "row": texts}
+
+    assert asyncio.run(ask()) == About("Open vSwitch on an unnamed system", "")
+    centre.transact(say(ovs_version="3.1.0", system_type="debian", system_version="12"))
+    assert asyncio.run(ask()) == About("Open vSwitch on debian 12", "3.1.0")
+    centre.transact(say(ovs_version=EMPTY, system_type=EMPTY, system_version=EMPTY))
 
 
 def test_a_batch_that_changes_nothing_sends_nothing(centre: DataCentre) -> None:

@@ -21,7 +21,9 @@ Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x
 class Settings(BaseModel):
     """The configuration of one switch, as JSON; no value is converted to another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 def checked(model: type[Settings], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from hil.cli.session import Fault
 from hil.core.model import PortState
+from hil.core.wiring import Mac
 from hil.drivers.switch.emulated import wire
 from hil.drivers.switch.mock.device import EmulatedSwitch
 from hil.lab import faults
@@ -40,6 +41,11 @@ async def serving(site: Site, wiring: Mapping[str, Place], password: str) -> Asy
         for switch in dict.fromkeys(switch for switch, _ in wiring.values()):
             ports = [port for where, port in wiring.values() if where == switch]
             device = EmulatedSwitch(switch, ports=ports, username=_USER, password=password)
+            device.macs = {
+                port: [Mac(mac(number), None)]
+                for number, (where, port) in enumerate(wiring.values())
+                if where == switch
+            }
             servers[switch] = await stack.enter_async_context(EmulatedSwitchServer(device))
         await stack.enter_async_context(ControlSocket(site.switches, servers))
         login = {"username": _USER, "password": password}

@@ -156,6 +156,10 @@ class _Client:
                 return {"refused": {port: error.message for port, error in refused.items() if error is not None}}
             case "save":
                 return await self._talk.save(int(request["fence"]))
+            case "neighbours":
+                return wire.neighbours_out(await self._talk.neighbours())
+            case "macs":
+                return wire.macs_out(await self._talk.macs())
             case other:
                 raise Refused(f"% Unknown command {other}")
 

@@ -141,7 +141,7 @@ def _book_done(
         rows.append(
             {
                 "id": outcome.claimed.port_id,
-                "applied": max(applied, min(outcome.claimed.generation, wanted)),
+                "applied": _reached(applied, outcome.claimed.generation, wanted),
                 "observed": observed_json(outcome.observed),
                 "read_at": now,
                 **_SETTLED,
@@ -149,6 +149,11 @@ def _book_done(
         )
     if rows:
         session.execute(update(Port), rows)
+
+
+def _reached(applied: int, generation: int, wanted: int) -> int:
+    """How far a port is settled that was read back as this generation wanted it: no further, and never back."""
+    return max(applied, min(generation, wanted))
 
 
 def _book_failed(unit: Unit, outcomes: Sequence[Outcome], now: float) -> list[int]:

@@ -53,6 +53,10 @@ class Lines:
             self.close()
             raise
 
+    def raw(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Leave the protocol: the device was asked to, and what follows are bytes that belong to the caller."""
+        return self._reader, self._writer
+
     def close(self) -> None:
         """Drop the connection at once; whatever was not sent is not sent any more."""
         self._writer.transport.abort()

@@ -13,8 +13,17 @@ from hil.core import guard
 from hil.core.devices import Atomicity, SwitchSession
 from hil.core.errors import Refused
 from hil.core.model import Observed, PortState
+from hil.core.wiring import Mac, Neighbour
 from hil.drivers.switch.emulated.spec import SPEC, host_port
-from hil.drivers.switch.emulated.wire import atomicity_in, ports_in, refusals_in, reply_in, write_message
+from hil.drivers.switch.emulated.wire import (
+    atomicity_in,
+    macs_in,
+    neighbours_in,
+    ports_in,
+    refusals_in,
+    reply_in,
+    write_message,
+)
 from hil.drivers.switch.mock.session import EmulatedSession
 from hil.drivers.transport.errors import mapped
 from hil.drivers.transport.lines import Lines, connect
@@ -39,6 +48,16 @@ class WireTalk:
 
     async def save(self, fence: int) -> None:
         await self._ask({"do": "save", "fence": fence})
+
+    async def neighbours(self) -> dict[str, list[Neighbour]]:
+        found = await self._ask({"do": "neighbours"})
+        with mapped(self._lines.device, sent=True):
+            return neighbours_in(found)
+
+    async def macs(self) -> dict[str, list[Mac]]:
+        found = await self._ask({"do": "macs"})
+        with mapped(self._lines.device, sent=True):
+            return macs_in(found)
 
     def close(self) -> None:
         self._lines.close()

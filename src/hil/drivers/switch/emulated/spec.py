@@ -32,6 +32,7 @@ class EmulatedSettings(Settings):
     """`nativeless` says how the device keeps untagged frames out: true, parked (on VLAN `parked`) or no."""
 
     address: Hostname
+    """Where it listens: `host:port`."""
     username: Text
     password: Text
     nativeless: Literal["true", "parked", "no"] = "true"

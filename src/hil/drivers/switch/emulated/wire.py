@@ -1,19 +1,20 @@
 """What travels between the emulated driver and the lab's switch: JSON objects, one per line. Pure.
 
-A request is `{"do": login | read | write | save, …}`; an answer is `{"ok": …}` or `{"error": kind, "words":
-text}`. A port's state is `[native or null, "tagged in notation 10,20-22"]`; one that is not representable is
-`{"reason": …, "raw": …}`. Decoding trusts nothing: whatever is malformed is a ValueError.
+A request is `{"do": login | read | write | save | neighbours | macs, …}`; an answer is `{"ok": …}` or
+`{"error": kind, "words": text}`. A port's state is `[native or null, "tagged in notation 10,20-22"]`; one that is not
+representable is `{"reason": …, "raw": …}`. Decoding trusts nothing: whatever is malformed is a ValueError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from hil.core.devices import Atomicity
 from hil.core.errors import BadArgument, DeviceBusy, DeviceError, LeaseLost, LoginRefused, Refused
 from hil.core.model import Observed, PortState
 from hil.core.vlans import fold, unfold, vlan_id
+from hil.core.wiring import Mac, Neighbour, canonical_mac
 
 ERRORS: Final[dict[str, type[DeviceError]]] = {
     "refused": Refused,
@@ -85,12 +86,48 @@ def ports_in(found: Any) -> dict[str, Observed]:
     return {port: _observed_in(value) for port, value in _object(found).items()}
 
 
+def neighbours_out(found: Mapping[str, Iterable[Neighbour]]) -> dict[str, Any]:
+    return {port: [[each.chassis, each.port, each.name] for each in seen] for port, seen in found.items()}
+
+
+def neighbours_in(found: Any) -> dict[str, list[Neighbour]]:
+    return {port: [_neighbour_in(each) for each in _list(seen)] for port, seen in _object(found).items()}
+
+
+def macs_out(found: Mapping[str, Iterable[Mac]]) -> dict[str, Any]:
+    return {port: [[each.address, each.vlan] for each in seen] for port, seen in found.items()}
+
+
+def macs_in(found: Any) -> dict[str, list[Mac]]:
+    return {port: [_mac_in(each) for each in _list(seen)] for port, seen in _object(found).items()}
+
+
+def _neighbour_in(found: Any) -> Neighbour:
+    match found:
+        case [str() as chassis, str() as port, str() as name]:
+            return Neighbour(chassis, port, name)
+    raise ValueError("not a neighbour")
+
+
+def _mac_in(found: Any) -> Mac:
+    match found:
+        case [str() as address, (int() | None) as vlan] if canonical_mac(address) == address:
+            return Mac(address, vlan)
+    raise ValueError("not a MAC address")
+
+
 def _observed_in(found: Any) -> Observed:
     match found:
         case {"reason": str() as reason, "raw": str() as raw}:
             return Observed(None, reason, raw)
         case _:
             return Observed(state_in(found))
+
+
+def _list(found: Any) -> list[Any]:
+    if not isinstance(found, list):
+        raise ValueError("not a list")
+    return found
 
 
 def _object(found: Any) -> dict[str, Any]:

@@ -13,13 +13,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hil.core.devices import Atomicity, Nativeless
 from hil.core.errors import DeviceBusy, LeaseLost, LoginRefused, LostReply, Refused, Unreachable
 from hil.core.model import CLOSED, Observed, PortState
 from hil.core.vlans import FIRST, LAST, fold
+from hil.core.wiring import Mac, Neighbour
 from hil.drivers.switch.mock.faults import FaultKind, Faults, Op
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,9 @@ class EmulatedSwitch:
         self.fence = 0
         """The newest fence that a writer has shown; kept over a reboot, as configuration is."""
         self.sessions: set[Conversation] = set()
+        self.neighbours: dict[str, list[Neighbour]] = {}
+        self.macs: dict[str, list[Mac]] = {}
+        """Who is heard on which port, by LLDP and at all: whoever plays the cables says so."""
         self._on_demand = ports is None
         self._running: dict[str, Held] = dict.fromkeys(ports or (), factory)
         self._startup = dict(self._running)
@@ -265,6 +271,17 @@ class Conversation:
         device._step("read.after")
         self._leave(Op.READ, None)
         return answer
+
+    async def neighbours(self) -> dict[str, list[Neighbour]]:
+        return await self._told(self.device.neighbours)
+
+    async def macs(self) -> dict[str, list[Mac]]:
+        return await self._told(self.device.macs)
+
+    async def _told(self, table: Mapping[str, list[T]]) -> dict[str, list[T]]:
+        await self._enter(Op.READ, None, self.device.delays.read)
+        self._leave(Op.READ, None)
+        return {port: list(found) for port, found in table.items() if found}
 
     async def write(self, changes: Mapping[str, PortState], fence: int) -> dict[str, Refused | None]:
         """Write ports in this order and answer the refusals; under Atomicity.SWITCH all or none."""

@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from hil import __version__
 from hil.core import guard
 from hil.core.devices import Atomicity, Capabilities, SwitchSession, Writer
 from hil.core.errors import DeviceError, LostReply, Refused, Unreachable
 from hil.core.model import CLOSED, Observed, PortChange, PortState
 from hil.core.vlans import fold
+from hil.core.wiring import About, Mac, Neighbour
 from hil.drivers.switch.mock.device import EmulatedSwitch, switch_at
 from hil.drivers.switch.mock.render import parking
 from hil.drivers.switch.mock.spec import CAPABILITIES
@@ -34,6 +36,10 @@ class Talk(Protocol):
         ...
 
     async def save(self, fence: int) -> None: ...
+
+    async def neighbours(self) -> dict[str, list[Neighbour]]: ...
+
+    async def macs(self) -> dict[str, list[Mac]]: ...
 
     def close(self) -> None: ...
 
@@ -70,6 +76,21 @@ class EmulatedSession:
         with self._closing():
             writer.check()
             await self._talk.save(writer.fence)
+
+    async def about(self) -> About:
+        """It is HIL itself: its version stands for the firmware's."""
+        guard.device()
+        return About("emulated switch", __version__)
+
+    async def neighbours(self) -> dict[str, list[Neighbour]]:
+        guard.device()
+        with self._closing():
+            return await self._talk.neighbours()
+
+    async def macs(self) -> dict[str, list[Mac]]:
+        guard.device()
+        with self._closing():
+            return await self._talk.macs()
 
     async def close(self) -> None:
         self._talk.close()

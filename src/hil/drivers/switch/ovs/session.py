@@ -25,6 +25,7 @@ from hil.core.devices import SwitchSession, Writer
 from hil.core.errors import DeviceBusy, DeviceError, LostReply, Refused, Unreachable
 from hil.core.model import CLOSED, Observed, PortChange
 from hil.core.vlans import fold
+from hil.core.wiring import About
 from hil.drivers.switch.order import differing, foreign_vlans
 from hil.drivers.switch.ovs import parse, render
 from hil.drivers.switch.ovs.render import COLUMNS, DEAD, Row
@@ -128,6 +129,20 @@ class OvsSession:
         """Only ask the lease: a transaction is on disk before it is answered."""
         with self._closing():
             writer.check()
+
+    async def about(self) -> About:
+        """Version and system as the daemon has written them; a bridge has no serial number."""
+        with self._closing():
+            columns = ("ovs_version", "system_type", "system_version")
+            results = self._checked(await self._db.transact(DATABASE, [_select("Open_vSwitch", _ALL, columns)]))
+        rows = selected(results, 0)
+        told = (
+            [[text for text in parse.atoms(rows[0].get(key)) if isinstance(text, str)] for key in columns]
+            if rows
+            else []
+        )
+        version, *system = [" ".join(texts) for texts in told] or [""]
+        return About(f"Open vSwitch on {' '.join(filter(None, system)) or 'an unnamed system'}", version)
 
     async def close(self) -> None:
         await self._db.close()

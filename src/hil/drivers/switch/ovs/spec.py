@@ -84,12 +84,16 @@ class OvsSettings(Settings):
     """`ca`, `certificate` and `private_key` are paths of PEM files on the worker; times are in seconds."""
 
     bridge: Bridge
+    """Name of the bridge whose ports are driven."""
     ovsdb: Annotated[str, AfterValidator(_address)] = LOCAL_SOCKET
+    """Its database: `unix:PATH`, `tcp:HOST:PORT` on a network that only workers reach, or `ssl:HOST:PORT`."""
     ca: File | None = None
     certificate: File | None = None
     private_key: File | None = None
     timeout: Annotated[float, Field(ge=0.1, le=600)] = 10.0
+    """For a connection, and for each answer."""
     rest: Annotated[float, Field(ge=0, le=60)] = 0.25
+    """Pause after taking something from a port, until flows under way have been looked at again."""
 
     @model_validator(mode="after")
     def _files_are_for_tls(self) -> OvsSettings:

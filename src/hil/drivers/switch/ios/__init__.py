@@ -1,0 +1,1 @@
+"""Cisco IOS and IOS XE over SSH: each port a trunk, its allowed list written whole, its native parked if unwanted."""

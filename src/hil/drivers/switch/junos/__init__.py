@@ -1,0 +1,1 @@
+"""Juniper Junos switches (EX, QFX) in Enhanced Layer 2 Software style, by NETCONF."""

@@ -1,0 +1,1 @@
+"""NVIDIA Cumulus Linux through the NVUE REST API: one revision per batch, applied whole, saved separately."""
