@@ -83,7 +83,7 @@ def target(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     async def nowhere(*_: object) -> tuple[int, bytes]:
         raise httpx.ConnectError("there is no network here")
 
-    monkeypatch.setattr("hil.api.v0.obmd_client.Obmd._exchange", nowhere)
+    monkeypatch.setattr("hil.drivers.obmd_link.ObmdLink._exchange", nowhere)
     world.machine(1, "p")
     world.machine(2)
     world.network("net")

@@ -277,9 +277,9 @@ def test_a_crash_leaves_no_token_that_hil_does_not_know_of(
     with_node(world, obmd)
     with monkeypatch.context() as patch:
         if where == "before the request":
-            patch.setattr("hil.api.v0.obmd_client.Obmd.new_token", die)
+            patch.setattr("hil.drivers.obmd_link.ObmdLink.enable", die)
         else:
-            patch.setattr("hil.api.v0.obm.obm_enable_finish", die)
+            patch.setattr("hil.api.errand.obm_enable_finish", die)
         assert ask(world, OBM, ON).short == "500 InternalError"
     assert (obmd.machines["m1"].token is not None) == (where == "after the request")
     assert row(world).obm_revoke
@@ -299,7 +299,7 @@ def test_after_a_crash_the_tenant_can_go_on_once_the_request_cannot_be_under_way
 ) -> None:
     with_node(small_world, obmd)
     with monkeypatch.context() as patch:
-        patch.setattr("hil.api.v0.obm.obm_enable_finish", die)
+        patch.setattr("hil.api.errand.obm_enable_finish", die)
         assert ask(small_world, OBM, ON).short == "500 InternalError"
     run_out_of_time(small_world)
     tell(small_world, [("alice", OBM, ON, OK), ("alice", OBM, OFF, OK)])
@@ -311,7 +311,7 @@ def test_a_crash_while_disabling_leaves_it_enabled_and_disabling_can_be_repeated
 ) -> None:
     tell(with_node(small_world, obmd), [("alice", OBM, ON, OK)])
     with monkeypatch.context() as patch:
-        patch.setattr("hil.api.v0.obm.obm_disable_finish", die)
+        patch.setattr("hil.api.errand.obm_disable_finish", die)
         assert ask(small_world, OBM, OFF).short == "500 InternalError"
     assert row(small_world).obm_revoke
     tell(small_world, [("alice", "POST /project/p/detach_node", {"node": "n1"}, BLK)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cached_property
 from typing import Any
@@ -68,10 +69,11 @@ class Promise:
         kind = answer.headers["content-type"].partition(";")[0]
         assert kind in content, f"{name} is {kind}"
         if kind.endswith("json"):
-            errors = [
-                str(error)[:500] for error in self._body(name, content[kind]["schema"]).iter_errors(answer.json())
-            ]
-            assert errors == [], name
+            schema = self._body(name, content[kind]["schema"])
+            documents = answer.text.splitlines() if kind.endswith("x-ndjson") else [answer.text]
+            for text in documents:
+                errors = [str(error)[:500] for error in schema.iter_errors(json.loads(text))]
+                assert errors == [], name
 
     def _body(self, name: str, schema: Spec) -> Any:
         if name not in self._bodies:

@@ -36,6 +36,8 @@ LEAVES = {path: command for path, command in COMMANDS.items() if not isinstance(
 def test_every_noun_and_verb_that_was_promised_is_there() -> None:
     promised = """
     node list|show|allocate|release|register|delete|label|metadata|quarantine|maintenance|return
+    node power|boot|sensors|events|identify|media|firmware|console
+    node obm show|obm enable|obm disable|obm set|obm unset
     network create|list|show|delete|connect|detach|grant|revoke|publish|unpublish|attachments
     project list|show|create|delete|quota|enable|disable
     nic list|add|delete
@@ -48,11 +50,8 @@ def test_every_noun_and_verb_that_was_promised_is_there() -> None:
     pool show|set
     event follow
     """
-    paths = {
-        f"hil {noun} {verb}"
-        for noun, verbs in map(str.split, promised.strip().splitlines())
-        for verb in verbs.split("|")
-    }
+    lines = (line.strip().split(" ", 1) for line in promised.strip().splitlines())
+    paths = {f"hil {noun} {verb}" for noun, verbs in lines for verb in verbs.split("|")}
     assert paths | {f"hil {verb}" for verb in VERBS} == set(LEAVES)
 
 

@@ -17,11 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from hil.client import Client
 from hil.drivers.switch.mock.device import EmulatedSwitch
 from hil.drivers.switch.mock.faults import Fault, FaultKind
+from hil.lab.bmc.machine import Machine
+from hil.lab.bmc.server import EmulatedBmcServer
 from hil.lab.switchd import EmulatedSwitchServer
 
 PASSWORD = "correct horse battery"
@@ -43,7 +46,7 @@ class Server:
     """The process, and how to speak to it."""
 
     def __init__(self, directory: Path) -> None:
-        self.log = directory / "log"
+        self.log, self.state = directory / "log", directory / "state"
         options = ["serve", "--state", str(directory / "state"), "--listen", "127.0.0.1:0", "--first-operator", "root"]
         settings = {"HIL_ADMIN_PASSWORD": PASSWORD, "HIL_VLAN__POOL": "100-999", "HIL_WORKER__TICK": "0.2"}
         with self.log.open("wb") as log:
@@ -67,6 +70,14 @@ class Server:
                 break
             time.sleep(0.02)
         raise RuntimeError(f"`hil serve` does not start:\n{self.log.read_text()}")
+
+    def obmd(self) -> httpx.Client:
+        """An operator's way to the obmd inside."""
+        found = re.search(r"obmd: listening on (\S+)", self.log.read_text())
+        assert found is not None
+        token = (self.state / "obmd" / "admin-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=f"http://{found[1]}", headers=headers, trust_env=False)
 
     def client(self, username: str = "", password: str = PASSWORD, **how: Any) -> Client:
         return Client(self.endpoint, username=username, password=password if username else "", **how)
@@ -93,7 +104,7 @@ class Devices:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._servers: list[EmulatedSwitchServer] = []
+        self._servers: list[EmulatedSwitchServer | EmulatedBmcServer] = []
 
     def make(self, name: str) -> EmulatedSwitchServer:
         """A switch with power."""
@@ -101,6 +112,13 @@ class Devices:
         self._servers.append(made)
         asyncio.run_coroutine_threadsafe(made.start(), self._loop).result(30)
         return made
+
+    def controller(self, machine: Machine) -> str:
+        """A controller of this machine; answers its address."""
+        made = EmulatedBmcServer(machine)
+        self._servers.append(made)
+        asyncio.run_coroutine_threadsafe(made.start(), self._loop).result(30)
+        return made.address
 
     def stop(self) -> None:
         for server in self._servers:
@@ -137,6 +155,20 @@ class World:
         while any(port.applied < port.wanted for port in self.operator.ports.list(self.switch)):
             assert time.monotonic() < deadline, "the worker does not settle the ports"
             time.sleep(0.02)
+
+    def machine(self, node: str) -> Machine:
+        """What is behind a node, registered, settled, and enabled by whoever has it."""
+        machine = Machine(node)
+        config = {"address": self.server.devices.controller(machine), "password": machine.password}
+        with self.server.obmd() as obmd:
+            body = {"driver": "emulated", "config": config}
+            assert obmd.put(f"/v1/nodes/{node}", json=body).status_code == 201
+            self.operator.obm.register(node, str(obmd.base_url))
+        deadline = time.monotonic() + 60
+        while not self.operator.obm.get(node).settled:
+            assert time.monotonic() < deadline, "obmd is not heard"
+            time.sleep(0.02)
+        return machine
 
     def network(self, **facts: Any) -> str:
         """A fresh network of the project."""

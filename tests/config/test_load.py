@@ -244,6 +244,7 @@ def test_every_limit_of_the_core_can_be_set() -> None:
                 "maintenance_project": "p",
                 "maintenance_url": "http://b",
             },
+            "v0": {"obmd_ca_file": "/etc/ssl/obmd.pem"},
         }
     )
     untouched = [f.name for f in dataclasses.fields(Limits) if getattr(given.limits(), f.name) == f.default]

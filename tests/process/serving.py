@@ -104,6 +104,10 @@ class Hil:
     def call(self, method: str, path: str, auth: tuple[str, str] | None = ANN, **options: object) -> httpx.Response:
         return httpx.request(method, self.url + path, auth=auth, timeout=PATIENCE, **options)  # type: ignore[arg-type]  # httpx's own options
 
+    def command_line(self) -> str:
+        """What everybody on the machine can read of the process."""
+        return Path(f"/proc/{self._process.pid}/cmdline").read_text()
+
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 

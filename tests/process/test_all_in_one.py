@@ -29,7 +29,7 @@ def test_a_first_start_needs_nothing_but_an_operator_and_a_second_one_nothing(st
     assert hil.get("/v1/pools/vlan").json()["free"] == "100-109"
     assert hil.get("/readyz", auth=None).status_code == 200
     assert hil.stop() == 0
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {"hil.db", "keys", "lock"}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"hil.db", "keys", "lock", "obmd"}
     private = {
         stat.S_IMODE(path.stat().st_mode) & 0o077 for path in [tmp_path / "state", *(tmp_path / "state").iterdir()]
     }

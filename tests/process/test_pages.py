@@ -91,7 +91,7 @@ def test_a_unit_starts_a_command_that_exists_and_is_hardened(unit: str, monkeypa
 def test_the_units_are_hardened_alike() -> None:
     parts = {path.read_text().partition("# What a process of HIL may do")[2] for path in UNITS.glob("*.service")}
     assert len(parts) == 1
-    assert len(list(UNITS.glob("*.service"))) == 3
+    assert len(list(UNITS.glob("*.service"))) == 4
 
 
 def test_the_configuration_of_the_guide_is_one(tmp_path: Path) -> None:

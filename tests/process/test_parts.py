@@ -132,6 +132,22 @@ def test_libraries_are_quiet_unless_debugging() -> None:
         root.handlers[:] = before[1]
 
 
+@pytest.mark.parametrize("name", ["uvicorn.error", "websockets.server", "httpcore.http11"])
+def test_what_writes_headers_never_debugs(name: str) -> None:
+    root = logging.getLogger()
+    before = root.level, root.handlers[:]
+    for known in list(root.manager.loggerDict):
+        if known.startswith(("uvicorn", "websockets", "httpcore")):
+            logging.getLogger(known).setLevel(logging.NOTSET)
+    try:
+        log.set_up(Log(level="debug"))
+        assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
+        assert logging.getLogger("hil.worker").isEnabledFor(logging.DEBUG)
+    finally:
+        root.setLevel(before[0])
+        root.handlers[:] = before[1]
+
+
 class FakePart:
     """A part that ends when it is stopped, or at once with an error."""
 

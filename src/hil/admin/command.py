@@ -18,7 +18,10 @@ NOUNS = {
     "audit": "The journal: read it, and prove that nobody changed it.",
     "inventory": "Switches, ports, nodes and wiring, from and to one YAML file.",
     "key": "The keys that encrypt secrets in the database.",
+    "obm": "Out-of-band management: the key that signs, the keys of obmd's database.",
     "pool": "The VLAN ids that HIL may hand out.",
+    "switch": "Try whether a registered switch can be driven.",
+    "wiring": "Compare the registered wiring with what the switches see.",
 }
 LAZY = {noun: (f"hil.admin.{noun}:{noun}", line) for noun, line in NOUNS.items()}
 LAZY["inventory"] = ("hil.admin.inventory.command:inventory", NOUNS["inventory"])

@@ -20,19 +20,38 @@ from hil import __version__
 from hil.api import health, problem, v0
 from hil.api.edge import Edge
 from hil.api.metrics import Metrics
+from hil.api.redfish.places import FRONT
 from hil.api.settings import Settings
 from hil.api.tail import Tail
-from hil.api.v1 import event, member, network, node, openapi, operation, overview, project, switch, user, who
+from hil.api.v1 import (
+    event,
+    member,
+    network,
+    node,
+    obm,
+    openapi,
+    operation,
+    overview,
+    power,
+    project,
+    switch,
+    user,
+    who,
+)  # fmt: skip
 from hil.api.v1.door import Desk
 from hil.api.v1.shapes import HINTS
 from hil.api.wrap import REQUEST_ID, Wrap
 from hil.auth.backend import Backend
 from hil.core.errors import HilError
+from hil.drivers.obmd_link import ObmdLink
 from hil.store.unit import Store
 
 log = logging.getLogger(__name__)
 # The most asked for come first: a framework looks through its routes in order.
-_ROUTES = (node.routes, operation.routes, network.routes, project.routes, switch.routes, who.routes, overview.routes)
+_ROUTES = (
+    node.routes, operation.routes, network.routes, power.routes, obm.routes, project.routes, switch.routes, who.routes,
+    overview.routes,
+)  # fmt: skip
 _OF_USERS = (member.routes, user.routes)
 
 
@@ -48,9 +67,13 @@ def create_app(store: Store, backend: Backend, settings: Settings | None = None)
     app.router.routes.extend(v0.routes(edge, chosen))
     for routes in (*_ROUTES, *(_OF_USERS if backend.has_users else ()), event.routes):
         app.router.routes.extend(routes.routes)  # they hold no state: what they need hangs on the application
+    app.router.routes.append(FRONT.route())
     health.attach(app, edge, metrics)
     openapi.attach(app)
-    app.state.desk = Desk(edge, Tail(store), chosen, _queries(app), asyncio.Semaphore(chosen.most_streams))
+    app.state.desk = Desk(
+        edge, Tail(store), chosen, _queries(app), asyncio.Semaphore(chosen.most_streams),
+        ObmdLink(chosen.obmd_timeout, chosen.obmd_ca_file), ObmdLink(chosen.machine_timeout, chosen.obmd_ca_file),
+    )  # fmt: skip
     _handle_errors(app, backend)
     app.add_middleware(Wrap, max_body=chosen.max_body, observe=metrics.observe)
     return app

@@ -23,9 +23,11 @@ class Settings:
     metrics_age: float = 1.0
     """What `/metrics` reads from the database may be this old."""
     obmd_timeout: float = 10.0
-    """How long a foreign OBMd may take for one request."""
+    """How long an OBMd may take to enable, to disable, or to make a token."""
+    machine_timeout: float = 40.0
+    """How long our obmd may take for a machine; it gives up before (`[obmd] deadline`)."""
     obmd_ca_file: str = ""
-    """Certificates (PEM) by which foreign OBMds are trusted, instead of the system's."""
+    """Certificates (PEM) by which OBMds are trusted, instead of the system's."""
     v0_auth: str = ""
     """How v0 names the authentication backend; empty: `database` if it has users, else `null`."""
     v0_patience: float = 5.0

@@ -89,7 +89,7 @@ def code(error: BaseException) -> int:
             return Exit.UNREACHABLE
         case errors.OperationFailed():
             return Exit.OPERATION_FAILED
-        case errors.WaitTimeout():
+        case errors.WaitTimeout() | errors.PowerTimeout():
             return Exit.TIMED_OUT
         case _:
             return Exit.FAILURE

@@ -19,6 +19,7 @@ from hil.client.events import Events
 from hil.client.networks import Networks
 from hil.client.nodes import Nodes
 from hil.client.operations import Operations
+from hil.client.power import Obms, Power
 from hil.client.projects import Keys, Membership, Projects, Users
 from hil.client.settings import Settings
 from hil.client.switches import Pools, Ports, Switches
@@ -68,6 +69,8 @@ class Client:
         )
         self._connection = Connection(self.settings, timeout, retry or Retry(), transport)
         self.nodes = Nodes(self._connection)
+        self.power = Power(self._connection)
+        self.obm = Obms(self._connection)
         self.projects = Projects(self._connection)
         self.networks = Networks(self._connection)
         self.switches = Switches(self._connection)

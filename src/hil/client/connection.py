@@ -126,8 +126,11 @@ class Connection:
         return self._repeat(_Request(method, url, chosen, body, headers, self.timeout + wait, safe))
 
     @contextmanager
-    def stream(self, path: str, params: Mapping[str, Any], headers: dict[str, str], silence: float) -> Iterator[Any]:
-        """Open a GET whose body is read as it comes: yields an iterator of bytes. Not retried; raises HilClientError.
+    def stream(
+        self, path: str, params: Mapping[str, Any], headers: dict[str, str], silence: float,
+        *, method: str = "GET", body: JSON = None,
+    ) -> Iterator[Any]:  # fmt: skip
+        """Send what is answered bit by bit: yields an iterator of bytes. Not retried; raises HilClientError.
 
         `silence`: seconds without a byte after which the connection counts as lost.
         """
@@ -135,9 +138,9 @@ class Connection:
         limits = httpx.Timeout(self.timeout, connect=min(self.timeout, 5.0), read=silence)
         with (
             _mapped(self.settings.endpoint),
-            self._http.stream("GET", url, params=params, headers=headers, timeout=limits) as response,
+            self._http.stream(method, url, params=params, headers=headers, json=body, timeout=limits) as response,
         ):
-            if response.status_code != 200:
+            if response.status_code not in (200, 202):
                 response.read()
                 _answer(response)
             yield response.iter_bytes()

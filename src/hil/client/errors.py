@@ -78,6 +78,20 @@ class WaitTimeout(HilClientError):
         self.operation = operation
 
 
+class PowerTimeout(HilClientError):
+    """A machine was not on, or off, when the caller's patience ended."""
+
+    hint = "look at its console, or at its event log"
+
+
+class ConsoleClosed(HilClientError):
+    """A console has ended; the message says why. `type` is HIL's word for it, empty if the connection was lost."""
+
+    def __init__(self, message: str, *, type: str = "") -> None:
+        super().__init__(message, hint="open it again" if not type else "")
+        self.type = type
+
+
 class Refusal(HilClientError):
     """HIL answered, and the answer is no.
 

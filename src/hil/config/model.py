@@ -6,6 +6,7 @@ The text below an attribute is its entry in docs/operators/configuration.md. Tim
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -73,6 +74,12 @@ def _network(text: str) -> str:
     return text
 
 
+def _public_key(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", text):
+        raise ValueError("write public keys as `hil-admin obm public-key` prints them")
+    return text
+
+
 def _hidden(value: Any) -> Secret:
     if not isinstance(value, str):
         raise ValueError("write text in quotes")
@@ -84,6 +91,7 @@ Web = Annotated[str, AfterValidator(_web)]
 Vlans = Annotated[str, AfterValidator(_vlans)]
 ProjectName = Annotated[str, AfterValidator(_name)]
 Network = Annotated[str, AfterValidator(_network)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
 Hidden = Annotated[Secret, PlainValidator(_hidden)]
 File = Annotated[Path, Field(strict=False)]
 Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86400.0)]
@@ -217,6 +225,71 @@ class V0(Section):
     """Certificates (PEM) by which foreign OBMds are trusted, instead of the system's."""
 
 
+class Obmd(Section):
+    """obmd, which alone speaks to the machines' controllers. It reads this section and `[log]` only; see obmd.md."""
+
+    listen: Address = "127.0.0.1:5002"
+    """Where obmd listens; empty: `hil serve` has none inside. Where another machine can reach it, it must speak TLS."""
+    public_url: Web = ""
+    """The URL under which HIL and tenants reach obmd, if it is not the one that it listens on."""
+    url: Hidden = Secret("")
+    """obmd's own database, as in `[database]`. Empty: `obmd/obmd.db` in the state directory."""
+    key_file: File | None = None
+    """The keys that encrypt controllers' passwords, as in `[secrets]`. Empty: `obmd/keys` in the state directory."""
+    admin_token: Hidden = Secret("")
+    """What operators show to register nodes, and an original HIL shows: 32 hex digits. Empty: nobody can."""
+    hil_public_keys: tuple[PublicKey, ...] = Field(default=(), strict=False)
+    """Public keys of HIL, from `hil-admin obm public-key`: who signs with one of them is believed."""
+    tls_cert: File | None = None
+    """The certificate, with its chain (PEM)."""
+    tls_key: File | None = None
+    """The private key of the certificate (PEM)."""
+    insecure: bool = False
+    """Speak plain HTTP on an address that another machine can reach: right only behind a proxy that speaks TLS."""
+    deadline: Seconds = 30.0
+    """How long a request for a controller may take, its wait for others included."""
+    per_second: float = Field(default=10.0, gt=0, le=1000)
+    """Requests that one controller gets in a second."""
+    logins_per_minute: int = Field(default=20, ge=1, le=6000)
+    """Log-ins that one controller gets in a minute."""
+    sessions: int = Field(default=4, ge=1, le=100)
+    """Most sessions with one controller, consoles included, unless its driver knows a smaller number."""
+    warm: Seconds = 60.0
+    """How long a session with a controller is kept open after its last use."""
+    power_age: float = Field(default=2.0, ge=0, le=3600)
+    """A power state that was read so recently is not read again."""
+    login_pause_first: Seconds = 600.0
+    """The pause after a controller has refused a log-in; each further one is twice as long."""
+    login_pause_most: Seconds = 3600.0
+    """The longest such pause. The shorter the pauses, the nearer to a locked account."""
+    console_linger: Seconds = 300.0
+    """How long a console stays open without a viewer."""
+    record: Literal["watched", "always"] = "watched"
+    """When consoles are recorded: while somebody looks, or always; then each is kept open, and is a session in use."""
+    recording_bytes: int = Field(default=4 * 2**20, ge=0, le=2**40)
+    """Space for the recordings of one node for one project, at least 65536; the oldest are dropped. 0: none is kept."""
+    recording_age: float = Field(default=7 * 86400.0, ge=0, le=10 * 365 * 86400.0)
+    """How long recordings are kept. 0: none are."""
+    ssh_listen: Address = ""
+    """Where consoles are served over SSH, as in `0.0.0.0:5022`; empty: nowhere."""
+    hil_url: Web = ""
+    """The URL of HIL's API, which is asked what an API key may do that is given to SSH. In `hil serve`: its own."""
+    hil_ca_file: File | None = None
+    """Certificates (PEM) by which `hil_url` is trusted, instead of the system's."""
+    drain: Seconds = 10.0
+    """How long requests may go on when obmd is asked to stop; consoles end at once."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: give both or neither")
+        if self.login_pause_first > self.login_pause_most:
+            raise ValueError("login_pause_first must not be longer than login_pause_most")
+        if 0 < self.recording_bytes < 65536:
+            raise ValueError("recording_bytes must be 0, or at least 65536")
+        return self
+
+
 class Log(Section):
     """What the processes say on standard error."""
 
@@ -237,6 +310,7 @@ class Config(Section):
     worker: Worker = Worker()
     release: Release = Release()
     v0: V0 = V0()
+    obmd: Obmd = Obmd()
     log: Log = Log()
 
     def limits(self) -> Limits:
@@ -249,6 +323,7 @@ class Config(Section):
             power_off_on_release=self.release.power_off,
             maintenance_project=self.release.maintenance_project,
             maintenance_url=self.release.maintenance_url,
+            obmd_ca_file=str(self.v0.obmd_ca_file or ""),
         )
 
 

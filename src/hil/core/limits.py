@@ -1,4 +1,4 @@
-"""Times and sizes that an operator may set; every one has a default that suits a small data centre."""
+"""Times, sizes and places that an operator may set; every one has a default that suits a small data centre."""
 
 from __future__ import annotations
 
@@ -30,3 +30,5 @@ class Limits:
     power_off_on_release: bool = False
     maintenance_project: str = ""
     maintenance_url: str = ""
+    obmd_ca_file: str = ""
+    """Certificates (PEM) by which OBMds are trusted, instead of the system's."""

@@ -54,7 +54,8 @@ def configure(site: Site, address: str, vlans: str) -> None:
     """Write the configuration. It holds no secret."""
     times = "".join(f"{name} = {seconds}\n" for name, seconds in TIMES.items())
     server, pool = f"listen = {json.dumps(address)}\ndrain = 1.0\n", f"pool = {json.dumps(vlans)}\n"
-    site.config.write_text(f"[server]\n{server}\n[vlan]\n{pool}\n[worker]\n{times}")
+    obmd = f"listen = {json.dumps(free_address())}\ndrain = 1.0\n"
+    site.config.write_text(f"[server]\n{server}\n[obmd]\n{obmd}\n[vlan]\n{pool}\n[worker]\n{times}")
 
 
 class HilServer:

@@ -22,6 +22,8 @@ from hil.core.vlans import unfold
 from hil.process.place import Place, user_name
 from hil.services import pool, user
 from hil.services.context import Context
+from hil.services.obm_key import SETTING as SIGNING
+from hil.services.obm_key import obm_key_made
 from hil.store import migrate
 from hil.store.journal import Source
 from hil.store.tables import Setting, User, Vlan
@@ -43,6 +45,8 @@ def usable(store: Store) -> None:
         raise BadArgument("\n".join(faults))
     if store.read(lambda session: session.get(Setting, migrate.KEY_CHECK)) is None:
         migrate.claim_keys(store)
+    if store.read(lambda session: session.get(Setting, SIGNING)) is None:
+        store.change(lambda unit: obm_key_made(unit).kid)
 
 
 def local(store: Store, name: str, work: Callable[[Context], T]) -> T:

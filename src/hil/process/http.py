@@ -11,6 +11,7 @@ import math
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -79,7 +80,10 @@ class HttpPart:
         drain: float,
         proxies: Sequence[str] = (),
         let_go: Callable[[], None] = lambda: None,
+        websockets: bool = False,
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
+        """`certificate` is a chain and its key, in PEM: then it speaks TLS."""
         self.name = name
         self._let_go = let_go
         self._bound = bound
@@ -89,7 +93,11 @@ class HttpPart:
                 self._app,
                 loop="none",
                 http="httptools",
-                ws="none",
+                ws="websockets-sansio" if websockets else "none",
+                ws_max_size=2**20,
+                ws_per_message_deflate=False,
+                ssl_certfile=certificate and certificate[0],
+                ssl_keyfile=certificate and str(certificate[1]),
                 log_config=None,
                 access_log=False,
                 server_header=False,

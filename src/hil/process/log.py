@@ -14,6 +14,8 @@ import time
 from hil.config.model import Log
 
 _NOISY = ("alembic", "asyncssh", "httpcore", "httpx", "uvicorn")
+_TELLTALE = ("httpcore", "uvicorn.error", "websockets")
+"""Libraries that write headers, and so credentials, when they debug: they never do."""
 
 
 def one_line(text: str) -> str:
@@ -62,3 +64,5 @@ def set_up(settings: Log) -> None:
     if settings.level != "debug":
         for name in _NOISY:
             logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _TELLTALE:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger(name).getEffectiveLevel()))

@@ -23,8 +23,10 @@ from hil.core.errors import BadArgument, HilError
 from hil.process import compose, log, password
 from hil.process.http import HttpPart, listen
 from hil.process.metrics import worker_app
+from hil.process.obmd_inside import obmd_inside
 from hil.process.place import Place, place
 from hil.process.run import Part, WorkerPart, run
+from hil.services.obm_key import obm_public_keys
 from hil.store import migrate
 from hil.store.unit import Store
 from hil.worker.worker import Worker
@@ -68,7 +70,7 @@ def fail(message: str) -> NoReturn:
 def serve(
     ctx: click.Context, config: Path | None, state: Path | None, listen: str | None, first_operator: str | None
 ) -> None:
-    """Run HIL: API and worker in one process.
+    """Run HIL: API, worker and obmd in one process.
 
     Without a configuration it keeps an SQLite file and its keys in a state directory and listens on loopback. The
     password of a first operator is asked for, or comes from HIL_ADMIN_PASSWORD or standard input.
@@ -101,8 +103,26 @@ def worker(above: tuple[Path | None, str | None], config: Path | None) -> None:
         _split(_settings(config or above[0], None), _worker_parts)
 
 
-def _settings(path: Path | None, listen: str | None) -> Config:
-    settings = load(path, {**os.environ, **({"HIL_LISTEN": listen} if listen else {})})
+@serve.command("obmd", cls=Command, examples=("hil serve obmd --config /etc/hil/obmd.toml",))
+@_CONFIG
+@_STATE
+@click.option("--listen", metavar="HOST:PORT", help="Where obmd listens.  [env: HIL_OBMD__LISTEN]")
+@click.pass_obj
+def obmd(above: tuple[Path | None, str | None], config: Path | None, state: Path | None, listen: str | None) -> None:
+    """Run obmd, the one process that speaks to the machines' controllers (BMCs) and knows their passwords.
+
+    It has a database and keys of its own, and needs neither HIL's database nor its keys.
+    """
+    with faults_told():
+        from hil.process.obmd import obmd_parts
+
+        settings = _settings(config or above[0], listen or above[1], "HIL_OBMD__LISTEN")
+        with obmd_parts(settings, state) as parts:
+            _run(parts)
+
+
+def _settings(path: Path | None, listen: str | None, variable: str = "HIL_LISTEN") -> Config:
+    settings = load(path, {**os.environ, **({variable: listen} if listen else {})})
     log.set_up(settings.log)
     os.umask(0o077)
     return settings
@@ -120,7 +140,8 @@ def _all_in_one(settings: Config, state: Path | None, first_operator: str | None
                 _operator(store, where, first_operator)
             if not compose.has_pool(store):
                 click.echo("No VLAN id can be handed out yet. Say which may:  hil pool set 100-199", err=True)
-            _run([_api_part(settings, store, backend), _worker_part(settings, store)])
+            with obmd_inside(settings, state, store.change(obm_public_keys)) as beside:
+                _run([_api_part(settings, store, backend), _worker_part(settings, store), *beside])
 
 
 def _split(settings: Config, parts: Callable[[Config, Store], AbstractContextManager[list[Part]]]) -> None:

@@ -1,9 +1,11 @@
-"""Out-of-band management through a foreign OBMd: where it is, and tokens that never outlive a node's owner.
+"""Out-of-band management of a node: where its OBMd is, and that nothing there outlives the node's owner.
 
-Nothing here speaks to an OBMd. Whoever does that (`hil.api.v0.obm`) begins an errand in one transaction, asks the OBMd
-with none open, and books the outcome in another. From the first commit on `Node.obm_revoke` says that a token may be
-alive: a crash between any two lines leaves a node that cannot change hands before its OBMd was told to forget. A node
-has one errand at a time. Its ticket (a `Chore`) runs out by itself after a crash, later than the request can last.
+An OBMd is an obmd of ours, which verifies HIL's capabilities, or a foreign one, which knows an admin token; both end
+what lives when they are told to, and both are told on one road. Nothing here speaks to them. Whoever does that (the
+API) begins an errand in one transaction, asks the OBMd with none open, and books the outcome in another. From the first
+commit on `Node.obm_revoke` says that something may be alive: a crash between any two lines leaves a node that cannot
+change hands before its OBMd was told (`hil.worker.release`). A node has one errand at a time. Its ticket (a `Chore`)
+runs out by itself after a crash, later than the request can last.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
@@ -21,28 +23,30 @@ from hil.core.errors import BadArgument, Blocked, DeviceError, Refused, Unreacha
 from hil.core.model import NodeState
 from hil.core.policy import Act, Kind, Standing
 from hil.core.secret import Secret
+from hil.drivers.obmd_link import EpochBehind, Reach
+from hil.services.capability import Capability, Right
 from hil.services.context import Context
+from hil.services.obm_key import obm_key_made, obm_signer
 from hil.store.journal import Entry, Source
 from hil.store.keys import Keyring
 from hil.store.tables import Chore, Node
-from hil.store.unit import Unit
+from hil.store.unit import Store, Unit
 
 MARGIN: Final = 5.0
 """A ticket outlasts the deadline of its request by so many seconds."""
+HIL: Final = "hil"
+"""The user in capabilities that HIL gives itself."""
 _URI: Final = re.compile(r"[!-~]{1,2000}")
 _TOKEN: Final = re.compile(r"[!-~]{1,256}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """What to ask of which OBMd, as plain values. `fresh`: before it, no token can have been alive."""
+    """What to ask of which OBMd, as plain values. `fresh`: before it, nothing can have been alive there."""
 
     node_id: int
-    node: str
     project_id: int | None
-    uri: str
-    admin_token: Secret
-    epoch: int
+    reach: Reach
     ticket: str
     source: Source
     fresh: bool
@@ -70,30 +74,65 @@ def _split(text: str) -> SplitResult | None:
         return None
 
 
-def node_obmd_set(ctx: Context, node: Node, uri: str, admin_token: Secret) -> None:
-    """Say where a node's OBMd is; the token is encrypted at rest. Raises BadArgument, Blocked if a token may live."""
+def node_obmd_set(ctx: Context, node: Node, uri: str, admin_token: Secret | None) -> None:
+    """Say where a node's OBMd is: a foreign one has an admin token, an obmd of ours has none.
+
+    Raises BadArgument, Blocked if something may live at the old one. A new obmd of ours is heard before the node
+    changes hands: HIL does not know what it was told before.
+    """
     ctx.require(Act.ADMIN, Kind.NODE)
     checked = obmd_uri(uri)
-    if not _TOKEN.fullmatch(admin_token.reveal()):
+    if admin_token is not None and not _TOKEN.fullmatch(admin_token.reveal()):
         raise BadArgument("The admin token of an OBMd is 1 to 256 printable ASCII characters without spaces.")
-    if node.obm_revoke:
-        raise Blocked(f"An OBM token of node {node.name!r} may be alive at its old OBMd: disable its OBM first.")
-    before = {"uri": node.obmd_uri}
-    node.obmd_uri = checked
-    node.obmd_admin_token = ctx.unit.store.keys.seal_up({"token": admin_token.reveal()})
+    before = {"uri": node.obmd_uri, "own": node.obmd_own}
+    if node.obm_revoke and (node.obm_token is not None or before != {"uri": checked, "own": admin_token is None}):
+        raise Blocked(f"{_alive(node)}: disable its OBM first.")
+    node.obmd_uri, node.obmd_own = checked, admin_token is None
+    node.obmd_admin_token = None
+    if admin_token is not None:
+        node.obmd_admin_token = ctx.unit.store.keys.seal_up({"token": admin_token.reveal()})
+    else:
+        obm_key_made(ctx.unit)
+        node.obm_epoch, node.obm_revoke = node.obm_epoch + 1, True
+        ctx.unit.rings.add("release")
     node.version += 1
-    ctx.record("node_obmd_set", Kind.NODE, node.name, before=before, after={"uri": checked})
+    ctx.record("node_obmd_set", Kind.NODE, node.name, before=before, after={"uri": checked, "own": node.obmd_own})
+
+
+def node_obmd_remove(ctx: Context, name: str, *, force: bool = False) -> None:
+    """Forget where a node's OBMd is. Raises Blocked if something may live there.
+
+    `force` is an operator's word that the OBMd is gone for good, or cut off; not for a node that somebody has.
+    """
+    node = ctx.node(name, Act.ADMIN)
+    if node.obm_revoke and not force:
+        raise Blocked(f"{_alive(node)}: disable its OBM first.")
+    if node.obm_revoke and node.project_id is not None:
+        raise Blocked(f"{_alive(node)}, and a project has the node: quarantine it first.")
+    before = {"uri": node.obmd_uri, "own": node.obmd_own, "alive": node.obm_revoke}
+    node.obmd_uri, node.obmd_admin_token, node.obm_token = None, None, None
+    node.obmd_own = node.obm_revoke = False
+    node.obm_epoch += 1
+    node.version += 1
+    ctx.record("node_obmd_remove", Kind.NODE, name, before=before)
+
+
+def _alive(node: Node) -> str:
+    return f"Something may be alive at the OBMd of node {node.name!r}"
 
 
 def obm_enable_begin(ctx: Context, name: str, within: float) -> Errand:
-    """Begin to fetch a new token, which `within` seconds either comes or is given up. Raises Blocked."""
+    """Begin a new epoch, in which each request takes `within` seconds or is given up. Raises Blocked."""
     node = ctx.node(name, Act.MODIFY)
     if node.obmd_uri is None:
         raise Blocked(f"Node {name!r} has no OBM: ask an operator to register its OBMd.")
     if node.state == NodeState.RELEASING:
         raise Blocked(f"Node {name!r} is being released.")
-    errand = _errand(ctx, node, within, epoch=node.obm_epoch + 1, fresh=not node.obm_revoke)
-    node.obm_epoch, node.obm_revoke = errand.epoch, True
+    requests = 2 if node.obmd_own else 1  # the epoch, then the token
+    errand = _errand(ctx, node, requests * within, epoch=node.obm_epoch + 1, fresh=not node.obm_revoke)
+    node.obm_epoch, node.obm_revoke = errand.reach.epoch, True
+    if node.obmd_own:
+        node.obm_token = None  # the epoch that it belongs to ends now, or is ended by a worker
     return errand
 
 
@@ -103,7 +142,7 @@ def obm_enable_finish(unit: Unit, errand: Errand, token: Secret) -> bool:
     if node is None:
         return False
     node.obm_revoke = True
-    if not held or node.obm_epoch != errand.epoch:
+    if not held or node.obm_epoch != errand.reach.epoch:
         return False
     node.obm_token = unit.store.keys.seal_up({"token": token.reveal()})
     _note(unit, errand, "node_obm_enable", "ok")
@@ -111,17 +150,25 @@ def obm_enable_finish(unit: Unit, errand: Errand, token: Secret) -> bool:
 
 
 def obm_disable_begin(ctx: Context, name: str, within: float) -> Errand | None:
-    """Begin to kill the token, known or not; None if the node has no OBM. The token works until its OBMd forgets it."""
+    """Begin to end what lives, known or not; None if the node has no OBM.
+
+    At a foreign OBMd the token works until that forgets it. For ours, HIL issues nothing more from now on, and should
+    this errand be lost, a worker ends it.
+    """
     node = ctx.node(name, Act.MODIFY)
     if node.obmd_uri is None:
         return None
-    return _errand(ctx, node, within, epoch=node.obm_epoch, fresh=False)
+    epoch = node.obm_epoch + 1 if node.obmd_own else node.obm_epoch
+    errand = _errand(ctx, node, within, epoch=epoch, fresh=False)
+    if node.obmd_own:
+        node.obm_epoch, node.obm_revoke, node.obm_token = epoch, True, None
+    return errand
 
 
 def obm_disable_finish(unit: Unit, errand: Errand) -> bool:
     """Forget the token, which is dead at the OBMd. False if something else has happened to the node meanwhile."""
     node, held = _back(unit, errand)
-    if node is None or not held or node.obm_epoch != errand.epoch:
+    if node is None or not held or node.obm_epoch != errand.reach.epoch:
         return False
     node.obm_token, node.obm_revoke = None, False
     node.obm_epoch += 1
@@ -130,12 +177,18 @@ def obm_disable_finish(unit: Unit, errand: Errand) -> bool:
 
 
 def obm_errand_failed(unit: Unit, errand: Errand, error: DeviceError) -> None:
-    """Book that the OBMd did not do it; what was enabled stays so. Only a clear no proves that no token was made."""
+    """Book that the OBMd did not do it; what was enabled stays so. Only a clear no proves that nothing was made."""
     node, held = _back(unit, errand)
-    nothing_made = errand.fresh and isinstance(error, Refused | Unreachable)
-    if node is not None and held and nothing_made and node.obm_epoch == errand.epoch:
-        node.obm_revoke = False
+    if node is not None and held and node.obm_epoch == errand.reach.epoch:
+        _learned(node, errand, error)
     _note(unit, errand, "node_obm_errand", error.type)
+
+
+def _learned(node: Node, errand: Errand, error: DeviceError) -> None:
+    if isinstance(error, EpochBehind):
+        node.obm_epoch = error.epoch + 1
+    elif errand.fresh and isinstance(error, Refused | Unreachable) and not errand.reach.own:
+        node.obm_revoke = False  # at an obmd of ours the epoch may have begun all the same: a worker ends it
 
 
 def obm_under_way(session: Session, node_id: int, now: float) -> bool:
@@ -144,13 +197,34 @@ def obm_under_way(session: Session, node_id: int, now: float) -> bool:
     return bool(session.scalar(query))
 
 
+def obm_reach(store: Store, session: Session, node: Node, *, life: float = 300.0) -> Reach | None:
+    """How HIL itself reaches the node's OBMd, in the node's present epoch; None if it has none."""
+    if node.obmd_uri is None:
+        return None
+    if not node.obmd_own:
+        secret = Secret(store.keys.open_up(node.obmd_admin_token).get("token", ""))
+    else:
+        secret = hil_capability(store, session, node.name, node.obm_epoch, Right.EPOCH, life=life)
+    return Reach(node=node.name, uri=node.obmd_uri, own=node.obmd_own, epoch=node.obm_epoch, secret=secret)
+
+
+def hil_capability(store: Store, session: Session, node: str, epoch: int, *rights: Right, life: float) -> Secret:
+    """A capability for HIL itself."""
+    now = int(store.clock())
+    wanted = Capability(
+        node=node, project="", user=HIL, epoch=epoch, rights=frozenset(rights), issued=now, expires=now + int(life)
+    )
+    return obm_signer(session, store.keys).issue(wanted)
+
+
 def obm_url(ctx: Context, keys: Keyring, name: str, operation: str) -> str:
     """The URL at which the node's OBMd does this operation, token included: a secret. Raises Blocked if not enabled."""
     node = ctx.node(name, Act.READ)
     ctx.require(Act.MODIFY, Kind.NODE, Standing.of(ctx.actor, node.project_id))
     if node.obm_token is None or node.obmd_uri is None:
         raise Blocked(f"The OBM of node {name!r} is not enabled: enable it first.")
-    return f"{node.obmd_uri}/{operation}?token={keys.open_up(node.obm_token)['token']}"
+    place = f"{node.obmd_uri}/node/{quote(node.name, safe='')}" if node.obmd_own else node.obmd_uri
+    return f"{place}/{operation}?token={keys.open_up(node.obm_token)['token']}"
 
 
 def node_obm_use(ctx: Context, name: str, operation: str) -> str:
@@ -167,11 +241,15 @@ def _errand(ctx: Context, node: Node, within: float, *, epoch: int, fresh: bool)
         raise Blocked(f"Another request to the OBMd of node {node.name!r} is under way: try again.")
     ticket = uuid.uuid4().hex
     ctx.session.merge(Chore(name=name, owner=ticket, expires_at=now + within + MARGIN))
-    token = ctx.unit.store.keys.open_up(node.obmd_admin_token).get("token", "")
+    store = ctx.unit.store
+    if node.obmd_own:
+        secret = hil_capability(store, ctx.session, node.name, epoch, Right.EPOCH, life=within + MARGIN)
+    else:
+        secret = Secret(store.keys.open_up(node.obmd_admin_token).get("token", ""))
+    reach = Reach(node=node.name, uri=node.obmd_uri or "", own=node.obmd_own, epoch=epoch, secret=secret)
     return Errand(
-        node_id=node.id, node=node.name, project_id=node.project_id, uri=node.obmd_uri or "",
-        admin_token=Secret(token), epoch=epoch, ticket=ticket, source=ctx.source, fresh=fresh,
-    )  # fmt: skip
+        node_id=node.id, project_id=node.project_id, reach=reach, ticket=ticket, source=ctx.source, fresh=fresh
+    )
 
 
 def _back(unit: Unit, errand: Errand) -> tuple[Node | None, bool]:
@@ -189,5 +267,5 @@ def _ticket_name(node_id: int) -> str:
 def _note(unit: Unit, errand: Errand, action: str, outcome: str) -> None:
     unit.record(
         errand.source,
-        Entry(action=action, kind=Kind.NODE, name=errand.node, project_id=errand.project_id, outcome=outcome),
+        Entry(action=action, kind=Kind.NODE, name=errand.reach.node, project_id=errand.project_id, outcome=outcome),
     )

@@ -34,6 +34,7 @@ NAMING = {
 CASCADE = "CASCADE"
 _PENDING = text("wanted > applied")
 _STAYS = text("state <> 'detaching'")
+_ONLY_STAYING: dict[str, Any] = {"sqlite_where": _STAYS, "postgresql_where": _STAYS}
 
 
 class Base(DeclarativeBase):
@@ -115,11 +116,15 @@ class Node(Versioned, Base):
     notice: Mapped[bool] = mapped_column(default=False)
     """The maintenance service has still to be told that it got this node."""
     obmd_uri: Mapped[str | None] = mapped_column(Text)
+    """Of our own obmd its base, of a foreign OBMd the node there."""
+    obmd_own: Mapped[bool] = mapped_column(default=False)
+    """An obmd of ours, which takes capabilities; else a foreign one, with an admin token."""
     obmd_admin_token: Mapped[bytes | None] = mapped_column(LargeBinary)
     obm_token: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the original protocol; there while the node's OBM is enabled, at either kind of OBMd."""
     obm_epoch: Mapped[int] = mapped_column(default=0)
     obm_revoke: Mapped[bool] = mapped_column(default=False)
-    """A token may still be alive at the foreign OBMd and must be deleted there before the node changes hands."""
+    """Something may still be alive at the OBMd, and must be ended there before the node changes hands."""
     project: Mapped[Project | None] = relationship(lazy="raise")
     nics: Mapped[list[Nic]] = relationship(
         lazy="raise", back_populates="node", order_by="Nic.name", passive_deletes=True
@@ -259,14 +264,7 @@ class Attachment(Base):
 
     __tablename__ = "attachment"
     __table_args__ = (
-        Index(
-            "uq_attachment_nic_id_channel",
-            "nic_id",
-            "channel",
-            unique=True,
-            sqlite_where=_STAYS,
-            postgresql_where=_STAYS,
-        ),
+        Index("uq_attachment_nic_id_channel", "nic_id", "channel", unique=True, **_ONLY_STAYING),
         UniqueConstraint("nic_id", "network_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -349,10 +347,7 @@ class Journal(Base):
     """One line of the journal: audit log and event stream in one, in commit order, each sealed over the one before."""
 
     __tablename__ = "journal"
-    __table_args__ = (
-        Index("ix_journal_kind_name", "kind", "name"),
-        Index("ix_journal_project", "project_id", "seq"),
-    )
+    __table_args__ = (Index("ix_journal_kind_name", "kind", "name"), Index("ix_journal_project", "project_id", "seq"))
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[float]
     actor: Mapped[str]
@@ -393,8 +388,9 @@ class Idempotency(Base):
 
 
 class Setting(Base):
-    """Small facts about this installation, such as the check value of its encryption key."""
+    """Small facts about this installation, such as the check value of its encryption key; secret ones are sealed."""
 
     __tablename__ = "setting"
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -7,13 +7,17 @@ async def test_my_driver() -> None:
 """
 
 from hil.testing.emulated import control_of
+from hil.testing.obm import ObmControl, check_obm_driver, run_obm_check
 from hil.testing.switch import ConformanceError, Control, Report, check_switch_driver, run_switch_check
 
 __all__ = [
     "ConformanceError",
     "Control",
+    "ObmControl",
     "Report",
+    "check_obm_driver",
     "check_switch_driver",
     "control_of",
+    "run_obm_check",
     "run_switch_check",
 ]

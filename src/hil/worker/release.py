@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,11 +21,13 @@ from hil.core import guard
 from hil.core.errors import DeviceError, Refused, Unreachable
 from hil.core.model import NodeState
 from hil.core.policy import Kind
-from hil.services.obm import obm_under_way
+from hil.drivers.obmd_link import EpochBehind, ObmdLink, Reach
+from hil.services.obm import obm_reach, obm_under_way
 from hil.store.journal import Entry, Source
 from hil.store.tables import Attachment, Nic, Node, Port, Project
 from hil.store.unit import Store, Unit
 from hil.worker.lane import Call
+from hil.worker.power_off import PowerOff
 
 TIMEOUT = 10.0
 SIDE_BY_SIDE = 16
@@ -38,14 +41,14 @@ class Waiting:
     id: int
     name: str
     state: str
+    release_id: str | None
     epoch: int
     ports: str
     """Why its ports are not known to carry nothing; empty if they are."""
     revoke: bool
     cleaned: bool
     notice: bool
-    obmd_uri: str | None
-    obmd_token: str
+    reach: Reach | None
     overdue: bool
 
 
@@ -54,6 +57,7 @@ class Releases:
 
     def __init__(self, store: Store, owner: str, call: Call) -> None:
         self.store = store
+        self._link = ObmdLink(TIMEOUT, store.limits.obmd_ca_file)
         self._call = call
         self._source = Source(f"worker {owner}", "worker")
 
@@ -69,24 +73,24 @@ class Releases:
         await asyncio.gather(*(one(node) for node in waiting))
 
     def _find(self, session: Session) -> list[Waiting]:
-        held = (NodeState.RELEASING, NodeState.QUARANTINED)
-        query = select(Node).where(or_(Node.state == held[0], (Node.state == held[1]) & Node.obm_revoke, Node.notice))
+        """Nodes on their way out, and nodes whose OBM was not settled by whoever began to change it."""
+        unsettled = Node.obm_revoke & Node.obm_token.is_(None)
+        query = select(Node).where(or_(Node.state == NodeState.RELEASING, unsettled, Node.notice))
         return [self._waiting(session, node) for node in session.scalars(query.order_by(Node.id))]
 
     def _waiting(self, session: Session, node: Node) -> Waiting:
-        token = self.store.keys.open_up(node.obmd_admin_token).get("token", "")
         overdue = node.deadline is not None and node.deadline < self.store.clock()
         return Waiting(
             node.id,
             node.name,
             node.state,
+            node.release_id,
             node.obm_epoch,
             ports_reason(session, node.id),
             node.obm_revoke,
             node.cleaned,
             node.notice,
-            node.obmd_uri,
-            token,
+            obm_reach(self.store, session, node),
             overdue,
         )
 
@@ -103,21 +107,24 @@ class Releases:
             else:
                 reason = "" if node.cleaned else await self._clean(node)
         except DeviceError as error:
+            log.debug("node %s: %s %s", node.name, error.message, error.detail)
             reason = error.message
         if node.state == NodeState.RELEASING:
             await self._call(self.store.change, lambda unit: self._book(unit, node, reason))
 
     async def _revoke(self, node: Waiting) -> None:
-        """Kill the token at the foreign OBMd; the node waits until that answers, and for a token under way to it."""
+        """End at the OBMd whatever lives; the node waits until that answers, and for an errand under way to it."""
         if await self._call(self.store.read, lambda session: obm_under_way(session, node.id, self.store.now(session))):
             raise Unreachable(f"Another request to the OBMd of node {node.name} is under way.")
-        if node.obmd_uri:
-            await self._ask("DELETE", f"{node.obmd_uri}/token", f"OBMd of node {node.name}", admin=node.obmd_token)
+        if node.reach is not None:
+            try:
+                await self._link.disable(node.reach)
+            except EpochBehind as error:
+                await self._call(self.store.change, partial(_learn, node, error.epoch))
+                raise
 
         def booked(unit: Unit) -> None:
-            row = unit.session.scalars(
-                select(Node).where(Node.id == node.id).with_for_update(key_share=True)
-            ).one_or_none()
+            row = _locked(unit, node.id)
             if row is not None and row.obm_epoch == node.epoch and row.obm_token is None:
                 row.obm_revoke = False
 
@@ -126,22 +133,14 @@ class Releases:
     async def _clean(self, node: Waiting) -> str:
         """Power off and call the cleaning hook, as far as configured; answers why it is not done yet."""
         limits = self.store.limits
-        if limits.power_off_on_release and node.obmd_uri:
-            await self._power_off(node)
+        if limits.power_off_on_release and node.reach is not None:
+            power = PowerOff(self.store, self._link, self._call)
+            await (power.own(node.id, node.epoch) if node.reach.own else power.foreign(node.reach))
         if not limits.cleaning_url:
             return ""
         body = {"node": node.name, "epoch": node.epoch}
-        answer = await self._ask("POST", limits.cleaning_url, "The cleaning service", body=body)
+        answer = await self._ask("POST", limits.cleaning_url, "The cleaning service", body)
         return "being cleaned" if answer.status_code == 202 else ""
-
-    async def _power_off(self, node: Waiting) -> None:
-        what = f"OBMd of node {node.name}"
-        made = await self._ask("POST", f"{node.obmd_uri}/token", what, admin=node.obmd_token)
-        token = str(made.json().get("token", ""))
-        try:
-            await self._ask("POST", f"{node.obmd_uri}/power_off?token={token}", what)
-        finally:
-            await self._ask("DELETE", f"{node.obmd_uri}/token", what, admin=node.obmd_token)
 
     async def _notify(self, node: Waiting) -> None:
         """Tell the maintenance service, after the commit that gave it the node, until it answers."""
@@ -150,23 +149,18 @@ class Releases:
             await self._ask("POST", url, "The maintenance service", body={"node": node.name})
 
         def booked(unit: Unit) -> None:
-            row = unit.session.scalars(
-                select(Node).where(Node.id == node.id).with_for_update(key_share=True)
-            ).one_or_none()
+            row = _locked(unit, node.id)
             if row is not None:
                 row.notice = False
 
         await self._call(self.store.change, booked)
 
-    async def _ask(
-        self, method: str, url: str, what: str, *, admin: str = "", body: dict[str, Any] | None = None
-    ) -> httpx.Response:
+    async def _ask(self, method: str, url: str, what: str, body: dict[str, Any]) -> httpx.Response:
         """One HTTP call with a deadline. Raises Unreachable or Refused, without the URL, which may hold a token."""
         guard.device()
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT) as client:
-                auth = httpx.BasicAuth("admin", admin) if admin else None
-                answer = await client.request(method, url, json=body, auth=auth)
+                answer = await client.request(method, url, json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{what} does not answer ({type(error).__name__}).") from error
         if answer.status_code >= 400:
@@ -175,16 +169,14 @@ class Releases:
 
     def _book(self, unit: Unit, seen: Waiting, reason: str) -> None:
         """Free the node if nothing is left to do, judged again under its lock; else write down why it waits."""
-        node = unit.session.scalars(
-            select(Node).where(Node.id == seen.id).with_for_update(key_share=True)
-        ).one_or_none()
-        if node is None or node.state != NodeState.RELEASING or node.obm_epoch != seen.epoch:
+        node = _locked(unit, seen.id)
+        if node is None or node.state != NodeState.RELEASING or node.release_id != seen.release_id:
             return
         if not reason and not node.cleaned:
             node.cleaned = True
         left = ports_reason(unit.session, node.id) or reason
         if not left and node.obm_revoke:
-            left = "waiting for its OBMd to forget the token"
+            left = "waiting for its OBMd to end what may be alive there"
         if left:
             self._waits(
                 unit, node, f"{left} (past the deadline: an operator may quarantine the node)" if seen.overdue else left
@@ -224,6 +216,18 @@ class Releases:
             after={"state": node.state, "to": target},
         )
         unit.record(self._source, entry)
+
+
+def _locked(unit: Unit, node_id: int) -> Node | None:
+    query = select(Node).where(Node.id == node_id).with_for_update(key_share=True)
+    return unit.session.scalars(query).one_or_none()
+
+
+def _learn(seen: Waiting, known: int, unit: Unit) -> None:
+    """Go on above the epoch that the obmd knows: the next round ends that one."""
+    row = _locked(unit, seen.id)
+    if row is not None and row.obm_epoch == seen.epoch:
+        row.obm_epoch = known + 1
 
 
 def ports_reason(session: Session, node_id: int) -> str:

@@ -15,10 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from hil.api.edge import Caller, Edge
 from hil.api.settings import Settings
 from hil.api.v0.failures import Settling
-from hil.api.v0.obmd_client import Obmd
+from hil.drivers.obmd_link import ObmdLink
 from hil.services.context import Context
 from hil.store.bell import Bell
-from hil.store.unit import Unit
 
 T = TypeVar("T")
 GLANCE = 0.25
@@ -31,7 +30,7 @@ class Desk:
     def __init__(self, edge: Edge, settings: Settings) -> None:
         self.edge = edge
         self.settings = settings
-        self.obmd = Obmd(settings.obmd_timeout, settings.obmd_ca_file)
+        self.obmd = ObmdLink(settings.obmd_timeout, settings.obmd_ca_file)
 
     async def read(self, caller: Caller, work: Callable[[Context], T]) -> T:
         return await run_in_threadpool(self.edge.read, caller, work)
@@ -42,10 +41,6 @@ class Desk:
             return await run_in_threadpool(self.edge.change, caller, work)
         except Settling:
             return await self._patiently(caller, work)
-
-    async def book(self, work: Callable[[Unit], T]) -> T:
-        """Write down the outcome of what an authorised caller began; nobody is judged again."""
-        return await run_in_threadpool(self.edge.store.change, work)
 
     async def _patiently(self, caller: Caller, work: Callable[[Context], T]) -> T:
         loop = asyncio.get_running_loop()

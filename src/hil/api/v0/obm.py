@@ -6,55 +6,21 @@ that is the protocol: its body is empty and no cache may keep it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable
 
 from hil.api.edge import Caller
+from hil.api.errand import obm_enabled_set
 from hil.api.v0.call import Call, Reply
 from hil.api.v0.desk import Desk
 from hil.api.v0.shapes import Record, boolean, text
-from hil.core.errors import Blocked, DeviceError
 from hil.services.context import Context
-from hil.services.obm import (
-    Errand,
-    node_obm_use,
-    obm_disable_begin,
-    obm_disable_finish,
-    obm_enable_begin,
-    obm_enable_finish,
-    obm_errand_failed,
-    obm_url,
-)
+from hil.services.obm import node_obm_use, obm_url
 from hil.store.keys import Keyring
-
-T = TypeVar("T")
-_OVERTAKEN: Final = "Something else has happened to the node meanwhile: look at it, then try again."
 
 
 async def set_obm(desk: Desk, caller: Caller, node: str, enabled: bool) -> None:
-    """Enable with a new token, each time, or disable. What the OBMd refuses changes nothing here."""
-    within = desk.settings.obmd_timeout
-    if enabled:
-        errand = await desk.change(caller, lambda ctx: obm_enable_begin(ctx, node, within))
-        token = await _asked(desk, errand, desk.obmd.new_token)
-        kept = await desk.book(lambda unit: obm_enable_finish(unit, errand, token))
-    else:
-        begun = await desk.change(caller, lambda ctx: obm_disable_begin(ctx, node, within))
-        if begun is None:
-            return
-        await _asked(desk, begun, desk.obmd.drop_token)
-        kept = await desk.book(lambda unit: obm_disable_finish(unit, begun))
-    if not kept:
-        raise Blocked(_OVERTAKEN)
-
-
-async def _asked(desk: Desk, errand: Errand, ask: Callable[[Errand], Awaitable[T]]) -> T:
-    try:
-        return await ask(errand)
-    except DeviceError as error:
-        failed = error
-    await desk.book(lambda unit: obm_errand_failed(unit, errand, failed))
-    raise failed
+    """Enable with a new token, each time, or disable. What a foreign OBMd refuses changes nothing here."""
+    await obm_enabled_set(desk.edge, desk.obmd, caller, node, enabled, desk.settings.obmd_timeout)
 
 
 def _redirect(url: str) -> Reply:

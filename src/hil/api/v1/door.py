@@ -27,6 +27,7 @@ from hil.api.wrap import REQUEST_ID
 from hil.auth.credentials import Credentials
 from hil.core.errors import ValidationError
 from hil.core.model import OperationStatus
+from hil.drivers.obmd_link import ObmdLink
 from hil.services import event, operation
 from hil.services.context import Context
 from hil.services.facts import project_names
@@ -91,6 +92,10 @@ class Desk:
     """The query parameters that a method of a path has."""
     streams: asyncio.Semaphore
     """How many event streams may still be opened."""
+    link: ObmdLink
+    """To OBMds, to enable and disable."""
+    machines: ObmdLink
+    """To our obmd, for machines: these take their time."""
 
 
 class Call:

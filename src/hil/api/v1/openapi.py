@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from hil import __version__
 from hil.api.problem import MEDIA
 from hil.api.v1.replies import Problem
+from hil.api.v1.replies_obm import PowerResult, PowerSummary
 
 DESCRIPTION: Final = """\
 The Hardware Isolation Layer lets people who do not trust each other share the machines of one data centre.
@@ -43,6 +44,7 @@ _WORDS: Final = {
     413: "The body is too large.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many failed log-ins.",
+    502: "The node's controller, or its OBMd, did not do it.",
     503: "A part of HIL does not answer.",
 }
 _NAMES: Final = {
@@ -55,6 +57,7 @@ _NAMES: Final = {
     413: "TooLarge",
     422: "IdempotencyMismatch",
     429: "RateLimited",
+    502: "DeviceFailed",
     503: "Unavailable",
 }
 _TAGGED: Final = frozenset({"Project", "NodeDetail", "Network", "Switch", "User"})
@@ -78,9 +81,10 @@ def document(app: FastAPI) -> Spec:
     schemas = found["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    problem = TypeAdapter(Problem).json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs"))
-    schemas["Problem"] = problem
+    for model in (Problem, PowerResult, PowerSummary):
+        shape = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(shape.pop("$defs", {}))
+        schemas[model.__name__] = shape
     found["components"]["headers"] = _HEADERS
     found["components"]["securitySchemes"] = {
         "password": {"type": "http", "scheme": "basic"},
@@ -109,17 +113,19 @@ def _complete(path: str, method: str, operation: Spec) -> None:
     if "wait" in headers and method == "post":
         responses["200"] = {"description": "It has ended.", "content": responses["202"]["content"]}
     for status, response in list(responses.items()):
-        response["headers"] = {name: _ref(name) for name in _success_headers(status, response, headers)}
+        response["headers"] = {
+            name: _ref(name) for name in _success_headers(status, response, headers, operation["tags"])
+        }
     for code in sorted(_errors(path, method, operation, headers)):
         responses[str(code)] = {"$ref": f"#/components/responses/{_NAMES[code]}"}
 
 
-def _success_headers(status: str, response: Spec, parameters: set[str]) -> list[str]:
+def _success_headers(status: str, response: Spec, parameters: set[str], tags: list[str]) -> list[str]:
     found = ["X-Request-ID"]
     content = response.get("content", {}).get("application/json", {}).get("schema", {})
     if str(content.get("$ref", "")).rpartition("/")[2] in _TAGGED:
         found.append("ETag")
-    if status in {"201", "202"}:
+    if status in {"201", "202"} and "power" not in tags:
         found.append("Location")
     if "Idempotency-Key" in parameters:
         found.append("Idempotency-Replayed")
@@ -130,6 +136,8 @@ def _errors(path: str, method: str, operation: Spec, parameters: set[str]) -> se
     if path == "/v1":
         return {400}
     found = {400, 401, 403, 429, 503}
+    if set(operation["tags"]) & {"obm", "power"}:
+        found |= {409, 502}
     if "{" in path or parameters & {"project", "user"}:
         found.add(404)
     if method != "get":

@@ -49,6 +49,8 @@ Channel = Annotated[str, StringConstraints(max_length=16, pattern=r"^(vlan/nativ
 SelectorText = Annotated[str, StringConstraints(max_length=2000, pattern=_PRINTABLE)]
 RoleName = Literal["reader", "member", "manager"]
 AuditWord = Literal["report", "heal", "quarantine"]
+ActionWord = Literal["on", "off", "soft-off", "cycle", "reset"]
+DeviceWord = Literal["none", "pxe", "disk", "cdrom", "bios"]
 Quota = Annotated[int, Field(ge=0, le=1_000_000)]
 
 InPath = Annotated[Name, Path()]
@@ -59,6 +61,7 @@ OperationId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the page.")]
 After = Annotated[str | None, Query(max_length=1000, description="The `next` of the page before.")]
+Slot = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end of the operation.")]
 Seq = Annotated[int | None, Query(ge=0, le=2**62, description="Number of the last event that is known.")]
 Word = Annotated[str, Query(max_length=255, pattern=_WORDS)]
@@ -163,6 +166,47 @@ class NicNew(Shape):
 
 class ReasonGiven(Shape):
     reason: Reason = ""
+
+
+class ObmdSet(Shape):
+    """With an admin token a foreign OBMd, and `uri` the node there; without one an obmd of HIL's, by its base URL."""
+
+    uri: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=_PRINTABLE)]
+    admin_token: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)] | None = None
+
+
+class PowerSet(Shape):
+    action: ActionWord
+
+
+class PowerByName(Shape):
+    action: ActionWord
+    nodes: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+
+
+class PowerBySelector(Shape):
+    action: ActionWord
+    selector: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=_PRINTABLE)]
+
+
+class BootSet(Shape):
+    device: DeviceWord
+    persistent: bool = False
+    uefi: bool | None = None
+
+
+class ImageSet(Shape):
+    image: Annotated[str, StringConstraints(min_length=8, max_length=2000, pattern=_PRINTABLE)]
+
+
+class IdentifySet(Shape):
+    seconds: Annotated[int, Field(ge=0, le=86400)] = 60
+
+
+class ConsoleAsked(Shape):
+    """`watch`: to look on, not to type."""
+
+    watch: bool = False
 
 
 class NetworkChange(Shape):

@@ -20,7 +20,19 @@ from hil.cli.waiting import finish
 if TYPE_CHECKING:
     from hil.client import Node, NodeSummary, Operation
 
-node = Group("node", help="Machines: take, release, describe and look after them.")
+_POWER = "hil.cli.commands.power"
+_MACHINE = {
+    "power": (f"{_POWER}:power", "Switch machines on or off, restart them, or say whether they have power."),
+    "boot": (f"{_POWER}:boot", "Show what machines will boot from, or choose it."),
+    "sensors": (f"{_POWER}:sensors", "Show what a machine measures: temperatures, fans, voltages."),
+    "events": (f"{_POWER}:events", "Show the newest entries of the hardware's own log."),
+    "identify": (f"{_POWER}:identify", "Light the identify LED of machines, so that somebody finds them."),
+    "media": (f"{_POWER}:media", "Show a machine's slots for virtual media, after emptying and filling some of them."),
+    "firmware": (f"{_POWER}:firmware", "Show the versions of a machine's firmware."),
+    "console": ("hil.cli.commands.console:console", "Open the serial console of a machine."),
+    "obm": ("hil.cli.commands.obm:obm", "Out-of-band management of nodes: enable it, disable it, say where it is."),
+}
+node = Group("node", help="Machines: take, release, describe and look after them.", lazy=_MACHINE)
 COLUMNS = "name state project labels"
 FACTS = "name state project reason deadline labels metadata"
 AT_ONCE = 200

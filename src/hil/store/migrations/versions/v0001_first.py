@@ -80,6 +80,7 @@ def make_tables() -> None:
         "setting",
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_setting")),
     )
     op.create_table(
@@ -180,6 +181,7 @@ def make_tables() -> None:
         sa.Column("cleaned", sa.Boolean(), nullable=False),
         sa.Column("notice", sa.Boolean(), nullable=False),
         sa.Column("obmd_uri", sa.Text(), nullable=True),
+        sa.Column("obmd_own", sa.Boolean(), nullable=False),
         sa.Column("obmd_admin_token", sa.LargeBinary(), nullable=True),
         sa.Column("obm_token", sa.LargeBinary(), nullable=True),
         sa.Column("obm_epoch", sa.Integer(), nullable=False),

@@ -1,0 +1,1 @@
+"""Redfish for tenants: each node that a caller holds is a ComputerSystem, and nothing else is there."""

@@ -1,0 +1,1 @@
+"""Controllers that speak Redfish (DMTF DSP0266) over HTTPS."""

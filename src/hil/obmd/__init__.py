@@ -1,0 +1,1 @@
+"""obmd: the one process that holds addresses and passwords of BMCs."""

@@ -1,0 +1,104 @@
+"""obmd's HTTP application: operators' and HIL's calls, tenants' calls, consoles, and the original protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from hil import __version__
+from hil.core.errors import HilError
+from hil.core.secret import Secret
+from hil.obmd import problem
+from hil.obmd.admin import Administration
+from hil.obmd.console import Console
+from hil.obmd.gate import Gate
+from hil.obmd.limits import ObmdLimits
+from hil.obmd.machine import Machine
+from hil.obmd.metrics import Metrics
+from hil.obmd.nodes import Nodes
+from hil.obmd.original import Original
+from hil.obmd.owner import Clock
+from hil.obmd.record_api import RecordingApi, keep_clean
+from hil.obmd.recording import Recordings
+from hil.obmd.store import ObmdStore
+from hil.services.capability import Verifier
+
+NOBODY: Final = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObmdSettings:
+    """What obmd must be told: whose capabilities it believes, and the operators' token (empty: none gets in)."""
+
+    public_keys: Sequence[str] = ()
+    admin_token: Secret = NOBODY
+    limits: ObmdLimits = field(default_factory=ObmdLimits)
+    recordings: Recordings | None = None
+
+
+def create_app(store: ObmdStore, settings: ObmdSettings, clock: Clock | None = None) -> Starlette:
+    """Make the application; its life begins and ends with the server's (lifespan). Raises BadArgument."""
+    clock = clock or Clock(store.clock)
+    nodes = Nodes(store, settings.limits, clock, settings.recordings)
+    gate = Gate(nodes, Verifier(settings.public_keys), settings.admin_token)
+    metrics = Metrics(nodes)
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        await nodes.start()
+        cleaning = None
+        if settings.recordings is not None:
+            cleaning = asyncio.ensure_future(keep_clean(settings.recordings, clock.sleep))
+        try:
+            yield
+        finally:
+            if cleaning is not None:
+                cleaning.cancel()
+                await asyncio.wait({cleaning})
+            await nodes.close()
+
+    app = Starlette(
+        routes=[
+            *_health(store, metrics),
+            *Administration(gate).routes(),
+            *Machine(gate, metrics).routes(),
+            *Console(gate).routes(),
+            *RecordingApi(gate, settings.recordings).routes(),
+            *Original(gate).routes(),
+        ],
+        lifespan=life,
+        exception_handlers={
+            HilError: problem.of_ours,
+            HTTPException: problem.of_http,
+            Exception: problem.of_foreign,
+        },
+    )
+    app.state.nodes, app.state.gate = nodes, gate
+    return app
+
+
+def _health(store: ObmdStore, metrics: Metrics) -> list[BaseRoute]:
+    async def healthz(request: Request) -> Response:
+        await asyncio.to_thread(store.ping)
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    async def exposition(request: Request) -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/healthz", healthz, methods=["GET"]), Route("/metrics", exposition, methods=["GET"])]
+
+
+def close_consoles(app: Starlette) -> None:
+    """Begin to end every term: whoever only waits for output is let go, so that the process can stop."""
+    nodes: Nodes = app.state.nodes
+    app.state.ending = asyncio.ensure_future(nodes.end_terms())
