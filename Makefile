@@ -70,5 +70,5 @@ lock: venv ## renew requirements/ after a change of pyproject.toml (UPGRADE=1: n
 
 .PHONY: clean
 clean: ## remove everything that was made
-	@rm -rf .venv .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-peers .venv-witness build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
