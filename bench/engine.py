@@ -83,8 +83,8 @@ class Site:
             lambda session: operation.operation_show(Context(session, OPERATOR, Source("bench")), identity).status
         )
 
-    async def done(self, identity: str) -> None:
-        """Wait as a caller does: by bell, never by polling the device."""
+    async def done(self, identity: str) -> float:
+        """Wait as a caller does: by bell, never by polling the device. Answers when it was over."""
         loop, rung = asyncio.get_running_loop(), asyncio.Event()
         off = self.store.bell.subscribe(lambda word: loop.call_soon_threadsafe(rung.set) and None)
         while True:
@@ -92,9 +92,11 @@ class Site:
             if not await asyncio.to_thread(self.pending, identity):
                 break
             await rung.wait()
+        over = time.monotonic()
         off()
         status = await asyncio.to_thread(self.status, identity)
         assert status is OperationStatus.DONE, status
+        return over
 
 
 @contextmanager
@@ -123,8 +125,7 @@ async def _burst(here: Site) -> float:
     here.delays(LOGIN, WRITE)
     began = time.monotonic()
     asked = await asyncio.to_thread(here.ask, [attach.Change(name, "eth0", "net") for name in here.nodes])
-    await here.done(asked)
-    return time.monotonic() - began
+    return await here.done(asked) - began
 
 
 def _allocate(here: Site) -> None:
@@ -139,8 +140,7 @@ async def _single(here: Site, login: float, write: float) -> tuple[float, float]
     for turn in range(6):
         began = time.monotonic()
         asked = await asyncio.to_thread(here.ask, [attach.Change(here.nodes[0], "eth0", "net", connect=turn % 2 == 0)])
-        await here.done(asked)
-        times.append(time.monotonic() - began)
+        times.append(await here.done(asked) - began)
     return times[0], statistics.median(times[1:])
 
 

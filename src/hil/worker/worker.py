@@ -104,7 +104,8 @@ class Worker:
         self._next_look = time.monotonic() + self._tick  # however often it rings, audits have their turn
         try:
             for due in await self._call(lanes.lanes_due, self.store, self.owner):
-                self._serve(due.switch_id, audit=due.audit)
+                if due.switch_id not in self._tasks:  # who is at work claims again before it ends
+                    self._serve(due.switch_id, audit=due.audit)
             await self._let_idle_go()
         except HilError as error:
             log.warning("worker: %s %s", error.message, error.detail)
