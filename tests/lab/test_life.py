@@ -10,6 +10,7 @@ import pytest
 
 from hil.lab.life import alive
 from hil.lab.site import Site
+from tests.client.server import MAIN
 from tests.lab.terminal import KINDS, Ran, clean, done, hil, programs, run, traces, until
 
 
@@ -158,7 +159,7 @@ def test_a_lab_that_cannot_begin_says_why_and_where_to_look(short_dir: Path) -> 
 @pytest.mark.net
 def test_an_interrupted_up_leaves_nothing(short_dir: Path) -> None:
     site = Site(short_dir / "lab")
-    words = [sys.executable, "-m", "hil.main", "lab", "up", "--plain", "-d", str(site.directory)]
+    words = [sys.executable, "-c", MAIN, "lab", "up", "--plain", "-d", str(site.directory)]
     with subprocess.Popen(words, env=clean(), stderr=subprocess.PIPE, text=True) as up:
         until(site.hil_log.exists)
         up.send_signal(signal.SIGINT)

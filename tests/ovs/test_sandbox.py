@@ -18,7 +18,8 @@ pytestmark = pytest.mark.ovs
 MACHINES = {"node1": ["eth0"], "node2": ["eth0"]}
 
 OWNER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 from pathlib import Path
 from hil.lab.ovs.datacentre import DataCentre, wire
 centre = DataCentre.start(Path(sys.argv[1]), wire({"node1": ["eth0"], "node2": ["eth0"]}))
