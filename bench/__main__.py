@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.report import Row, machine, table
@@ -17,6 +19,15 @@ PARTS = {
 }
 
 
+def keep(path: Path, title: str, rows: Sequence[Row]) -> None:
+    """Put the figures of one part into the file, in the place of its earlier ones; the others stay."""
+    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    pages = {page.partition("\n")[0]: f"## {page.rstrip()}\n" for page in kept.split("\n## ")[1:]}
+    pages[title] = table(title, rows).replace("\n\n", f"\n\nOn {machine()}, {datetime.now(UTC):%Y-%m-%d}.\n\n", 1)
+    known = [pages[name] for name in PARTS.values() if name in pages]
+    path.write_text("# Measured\n\nMade by `make bench`, part by part.\n\n" + "\n".join(known), encoding="utf-8")
+
+
 def main() -> int:
     """Run the chosen parts (default: all); exit 1 if a figure misses what is asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -26,7 +37,7 @@ def main() -> int:
     parts: list[str] = options.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):  # `choices` with `*` refuses the empty list
         parser.error(f"no part is called {', '.join(sorted(unknown))}: use {', '.join(PARTS)}")
-    pages, missed = [], 0
+    missed = 0
     for part in parts:
         rows: list[Row] = []
         for row in importlib.import_module(f"bench.{part}").measure():
@@ -36,9 +47,7 @@ def main() -> int:
                 flush=True,
             )
         missed += sum(not row.holds for row in rows)
-        pages.append(table(PARTS[part], rows))
-    if set(parts) == set(PARTS):
-        options.keep.write_text(f"# Measured\n\nOn {machine()}. Made by `make bench`.\n\n" + "\n".join(pages))
+        keep(options.keep, PARTS[part], rows)
     return 1 if missed else 0
 
 

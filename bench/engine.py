@@ -20,6 +20,7 @@ from bench.report import Row
 from hil.core.limits import Limits
 from hil.core.model import Actor, OperationStatus
 from hil.drivers.switch.mock.device import Delays, EmulatedSwitch, place
+from hil.process.run import keep_what_stays
 from hil.services import attach, network, nic, node, operation, pool, port, project, switch
 from hil.services.context import Context
 from hil.store.journal import Source
@@ -149,6 +150,7 @@ async def _with_worker(here: Site, work: Callable[[Site], object]) -> object:
     running = asyncio.create_task(worker.run())
     try:
         await _settled(here)
+        keep_what_stays()  # as a server does once it is ready
         return await work(here)  # type: ignore[misc]  # every measurement here is a coroutine function
     finally:
         worker.stop()
