@@ -33,7 +33,7 @@ def application(store: Store, backend: str) -> FastAPI:
     def empty(call: Annotated[Call, Depends(_call)]) -> Response:
         return call.read(lambda ctx: shown({}))
 
-    app.add_api_route("/bench/empty", empty)
+    app.add_api_route("/bench/empty", empty, tags=["bench"])
     return app
 
 
