@@ -1,7 +1,8 @@
 """A change of 48 ports on each platform, in its real protocol, against what the emulated device itself takes.
 
-The floor is the sum of the delays that the device was asked for: the log-in, every request or command, the save. What
-is above it is HIL's and the protocol's. Beside it, the same ports one by one, a session each.
+The floor is what the device itself takes: the delay of the log-in, of every request or command and of the save, and its
+own work between a request and its answer (which counts where the device is another HIL). What is above it is HIL's and
+the protocol's. Beside it, the same ports one by one, a session each.
 """
 
 from __future__ import annotations
@@ -32,14 +33,23 @@ WANT = PortState(100, frozenset({101, 102}))
 
 
 class Clock:
-    """Counts what a device sleeps, and sleeps it."""
+    """Counts what a device sleeps, and sleeps it; counts what it does at each step, and how long it works."""
 
     def __init__(self) -> None:
-        self.slept = 0.0
+        self.own = 0.0
+        self.steps: Counter[str] = Counter()
+        self._began = 0.0
 
     async def __call__(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self.slept += seconds  # not reached by a timer that is stopped, as that of a commit which is confirmed
+        self.own += seconds  # not reached by a timer that is stopped, as that of a commit which is confirmed
+
+    def step(self, name: str) -> None:
+        self.steps[name] += 1
+        if name.endswith(".before"):
+            self._began = time.perf_counter() - self.own
+        else:  # what it slept between the two is counted already
+            self.own = max(self.own, time.perf_counter() - self._began)
 
 
 class Bench:
@@ -50,24 +60,23 @@ class Bench:
         self.config = self.spec.validate(dict(served.config))
         self.device: Device = served.device
         self.clock, self.ports = clock, ports
-        self.steps: Counter[str] = Counter()
-        self.device.on_step = lambda step: self.steps.update([step])
+        self.device.on_step = clock.step
 
     async def change(self, ports: Sequence[str], want: PortState) -> tuple[float, float]:
         """Do what a lane does for these ports, in a session of its own: seconds that it took, and the device's own."""
-        began, slept = time.perf_counter(), self.clock.slept
+        began, own = time.perf_counter(), self.clock.own
         session: SwitchSession = await open_session_function(self.spec)(self.config)
         try:
             batch = [Claimed(number, port, 1, want, False) for number, port in enumerate(ports)]
             outcomes = await drive(session, batch, WRITER)
-            taken, own = time.perf_counter() - began, self.clock.slept - slept
+            taken, own = time.perf_counter() - began, self.clock.own - own
         finally:
             await session.close()
         assert all(outcome.done for outcome in outcomes), next(found for found in outcomes if not found.done)
         return taken, own
 
     def counted(self, step: str) -> int:
-        return self.steps[f"{step}.before"]
+        return self.clock.steps[f"{step}.before"]
 
 
 def names(driver: str) -> tuple[str, ...]:
@@ -84,11 +93,11 @@ async def _measured(driver: str) -> tuple[Bench, float, float, float]:
         here = Bench(driver, served, clock, ports)
         await here.change(ports, CLOSED)
         device.delays = DELAYS
-        here.steps.clear()
+        clock.steps.clear()
         batch, floor = await here.change(ports, WANT)
-        steps = Counter(here.steps)
+        steps = Counter(clock.steps)
         alone = [await here.change([port], CLOSED) for port in ports[:ALONE]]
-        here.steps = steps
+        clock.steps = steps
         return here, batch, floor, sum(taken for taken, _ in alone) / ALONE * PORTS
 
 

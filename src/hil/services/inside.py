@@ -12,6 +12,7 @@ from sqlalchemy import Float, Integer, String, Text, bindparam, cast, literal, n
 
 from hil.core.policy import Act
 from hil.services.context import Context
+from hil.store.question import Question
 from hil.store.tables import Attachment, Network, Nic, Node, NodeLabel, NodeMetadata, Port, Project, Switch
 
 
@@ -50,7 +51,7 @@ def _part(kind: str, *text: Any, numbers: tuple[Any, Any, Any] | None = None) ->
 
 
 _NAMED: Final = Node.name == bindparam("name", type_=String())
-_QUERY: Final = union_all(
+_QUERY: Final = Question(union_all(
     _part(
         "node", Node.name, Node.state, Project.name, Node.reason,
         numbers=(Node.version, Node.project_id, Node.deadline),
@@ -62,12 +63,12 @@ _QUERY: Final = union_all(
     .outerjoin(Port, Port.nic_id == Nic.id).outerjoin(Switch, Switch.id == Port.switch_id)
     .outerjoin(Attachment, Attachment.nic_id == Nic.id).outerjoin(Network, Network.id == Attachment.network_id)
     .where(_NAMED),
-)  # fmt: skip
+))  # fmt: skip
 
 
 def node_inside(ctx: Context, name: str) -> Inside:
     """Find and judge a node, and read all of it. Raises NotFound, Denied."""
-    rows = ctx.session.execute(_QUERY, {"name": name}).all()
+    rows = _QUERY.ask(ctx.session, name=name)
     found = next((Inside(*row[1:5], *row[8:11]) for row in rows if row[0] == "node"), None)
     ctx.node_judged(name, Act.READ, found)
     assert found is not None, "an absent node was judged as one"

@@ -53,6 +53,7 @@ def open_reading(engine: Engine, *, pool_size: int = 10) -> Engine:
     return create_engine(
         engine.url,
         isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args={"application_name": "hil reading"},

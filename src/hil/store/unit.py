@@ -27,6 +27,7 @@ from hil.store.engine import WRITING, open_engine, open_reading
 from hil.store.journal import Entry, Source
 from hil.store.keys import Keyring
 from hil.store.passwords import Passwords
+from hil.store.question import STRAIGHT
 from hil.store.watch import WritingSession
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class Store:
         self.bell = Bell(self.engine) if self.postgres else Bell(None)
         self._writing = self.engine.execution_options(**{WRITING: True})
         self.reading = open_reading(self.engine, pool_size=pool_size)
+        self._reader = {STRAIGHT: self.reading} if self.postgres else {}
         # SQLite has one writer at a time and lets the others sleep and look again; waiting in line is far faster.
         self._turn = contextlib.nullcontext() if self.postgres else threading.Lock()
 
@@ -128,7 +130,10 @@ class Store:
             raise mapped(error) from error
 
     def _read_once(self, work: Callable[[Session], T]) -> T:
-        with guard.transaction(), Session(self.reading, expire_on_commit=False, autoflush=False) as session:
+        with (
+            guard.transaction(),
+            Session(self.reading, expire_on_commit=False, autoflush=False, info=self._reader) as session,
+        ):
             return work(session)
 
     def now(self, session: Session) -> float:
