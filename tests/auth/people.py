@@ -6,11 +6,13 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hil.auth.credentials import Credentials
 from hil.auth.database import DatabaseBackend
+from hil.core.errors import Unauthenticated
 from hil.core.model import Actor, Role
 from hil.core.secret import Secret
 from hil.services.context import Context
@@ -19,12 +21,13 @@ from hil.services.project import project_create
 from hil.services.user import user_create
 from hil.store.journal import Source
 from hil.store.passwords import Passwords
-from hil.store.tables import Journal
+from hil.store.tables import Journal, User
 from hil.store.unit import Store
 from tests.support.asked import asked
 
 ROOT = Actor("root", operator=True)
 PASSWORD = Secret("correct horse")
+NEW = Secret("another password")
 
 
 def do(store: Store, verb: Callable[..., Any], *args: Any, actor: Actor = ROOT, **options: Any) -> Any:
@@ -96,3 +99,18 @@ def queries(store: Store, work: Callable[[], object]) -> list[str]:
     with asked(store) as sent:
         work()
     return sent
+
+
+def refused(backend: DatabaseBackend, user: str, password: Secret | str = PASSWORD) -> str:
+    """Try to log in; the words of the refusal."""
+    with pytest.raises(Unauthenticated) as refusal:
+        login(backend, user, password)
+    return refusal.value.message
+
+
+def stored_hash(store: Store, name: str) -> str | None:
+    return store.read(lambda session: session.scalar(select(User.password_hash).where(User.name == name)))
+
+
+def set_hash(store: Store, name: str, stored: str | None) -> None:
+    store.change(lambda unit: unit.session.execute(update(User).where(User.name == name).values(password_hash=stored)))

@@ -10,8 +10,8 @@ import pytest
 from tests.crash.load import Tenants, Watch
 from tests.crash.site import Site
 
-pytestmark = [pytest.mark.net, pytest.mark.timeout(1500)]
 KILLS = 200 if os.environ.get("HIL_SOAK") else 30
+pytestmark = [pytest.mark.net, pytest.mark.timeout(50 * KILLS)]
 
 
 def until(fact: Callable[[], bool], seconds: float = 60.0) -> bool:

@@ -11,19 +11,8 @@ from hil.lab.bmc.machine import Machine
 from hil.lab.bmc.server import EmulatedBmcServer
 from hil.testing import ConformanceError, Report, check_obm_driver, run_obm_check
 from hil.testing.obm_promises import OBM_PROMISES
-from tests.drivers.obm_memory import (
-    BROKEN,
-    CONFIG,
-    DARK,
-    IMPATIENT,
-    LACKING,
-    SPEC,
-    WRONG,
-    BrokenObm,
-    Controller,
-    LacksProperly,
-    opener,
-)
+from tests.drivers.obm_broken import BROKEN, LACKING, BrokenObm, LacksProperly
+from tests.drivers.obm_memory import CONFIG, DARK, IMPATIENT, SPEC, WRONG, Controller, opener
 
 NAMES = [promise.__name__ for promise in OBM_PROMISES]
 BAD = {"wrong_login": WRONG, "unreachable": DARK, "impatient": IMPATIENT}

@@ -20,9 +20,9 @@ from tests.mixed.history import PAIRS, explained, made, stage, variant
 from tests.mixed.mutations import MUTATIONS
 from tests.mixed.replay import told
 
-pytestmark = [pytest.mark.net, pytest.mark.timeout(900)]
 EACH: Final = 60 if os.environ.get("HIL_SOAK") else 5
 """Histories of one pair of platforms."""
+pytestmark = [pytest.mark.net, pytest.mark.timeout(180 * EACH)]
 BUDGET: Final = 40
 """Histories within which a planted fault must show, and show again when its history is replayed."""
 SLOW: Final = "hil"

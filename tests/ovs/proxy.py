@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from hil.drivers.switch.ovs.spec import SPEC
 from hil.drivers.transport.ovsdb import Framer
+from hil.lab.ovs.datacentre import DataCentre
 
 Message = dict[str, Any]
 
@@ -101,3 +103,13 @@ async def proxy_to(server: Path) -> AsyncIterator[tuple[Proxy, Path]]:
             listening.close()
             await listening.wait_closed()
             path.unlink(missing_ok=True)
+
+
+def through_proxy(centre: DataCentre, use: Callable[[Proxy, dict[str, Any]], Awaitable[None]], **config: Any) -> None:
+    """Run a test's coroutine with a proxy before the switch's database, and settings that lead through it."""
+
+    async def run() -> None:
+        async with proxy_to(centre.directory / "db.sock") as (proxy, path):
+            await use(proxy, SPEC.validate({"ovsdb": f"unix:{path}", "bridge": "sw1", **config}))
+
+    asyncio.run(run())

@@ -13,53 +13,27 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hil.core.devices import SwitchSession, Writer
+from hil.core.devices import Capabilities, Save, SwitchSession, Writer
 from hil.core.errors import DeviceError
 from hil.core.model import CLOSED, PortChange, PortState
-from hil.drivers.registry import open_session_function, switch_spec
-from hil.drivers.switch.mock.device import Foreign
+from hil.drivers.quality import grade
+from hil.drivers.registry import capabilities_of, open_session_function, switch_spec
 from hil.drivers.switch.mock.faults import Fault, FaultKind, Op
 from hil.lab.devices import Emulator, Served, emulator
-from hil.lab.devices.model import Device, Dropped, Session
+from hil.lab.devices.model import Device, Session
 from hil.lab.devices.shell import Terminal
-from hil.testing import Control, Report, check_switch_driver
+from hil.testing import Report, check_switch_driver
 from hil.testing.promises import PROMISES
+from tests.switches.control import Hourglass, control_of
 
 NAMES = [promise.__name__ for promise in PROMISES]
-
-
-def control_of(device: Device) -> Control:
-    """Everything that a test can do to an emulated device of any platform."""
-
-    async def refuse(port: str, words: str) -> None:
-        device.faults.add(Fault(kind=FaultKind.REFUSE, port=port, words=words))
-
-    async def lose_reply() -> None:
-        """Let the device die after the write that opens a port, which may be the last of several commands."""
-        before = {port: device.running(port) for port in device.ports()}
-
-        def dies(step: str) -> None:
-            if step == "write.after" and any(_opened(device, port, before[port]) for port in before):
-                device.on_step = None
-                raise Dropped
-
-        device.on_step = dies
-
-    async def reboot() -> None:
-        device.reboot()
-
-    async def make_foreign(port: str) -> None:
-        device.set_by_hand(port, Foreign("trunk of all VLANs", f"port {port} trunk allowed all"))
-
-    async def writes() -> int:
-        return len(device.writes())
-
-    return Control(refuse=refuse, lose_reply=lose_reply, reboot=reboot, make_foreign=make_foreign, writes=writes)
-
-
-def _opened(device: Device, port: str, before: object) -> bool:
-    now = device.running(port)
-    return now != before and isinstance(now, PortState) and now.enabled
+GRADED = {
+    "refuses_lag_members": "lag",
+    "hardens_edge_ports": "edge-hardening",
+    "rolls_back_unconfirmed": "confirm-timer",
+}
+"""Promises that a platform may have nothing for, and the criterion of its grade that must then be exempt."""
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFmAIWTBSLgu4A1l5chCMmPVeaBSUu1mZa6pWGxEBGVA"
 
 
 @contextmanager
@@ -84,11 +58,11 @@ def elsewhere(config: Mapping[str, Any], port: int) -> dict[str, Any]:
 async def conforms(
     name: str,
     *,
-    device: Device | None = None,
     served_by: Emulator | None = None,
     settings: Mapping[str, Any] | None = None,
     wrong_login: Mapping[str, Any] | None = None,
     unreachable: Mapping[str, Any] | None = None,
+    other_identity: Mapping[str, Any] | None = None,
     unknown_port: str | None = None,
     ports: Sequence[str] | None = None,
     not_tried: Mapping[str, str] | None = None,
@@ -99,7 +73,8 @@ async def conforms(
     that cannot be tried, each with the reason that the caller has; any other must have been kept.
     """
     found = served_by or emulator(name)
-    device = device or found.device("conforming")
+    hourglass = Hourglass()
+    device = found.device("conforming", sleep=hourglass.sleep)
     spec = switch_spec(name)
     with dead_port() as dead:
         async with found.serve(device) as served:
@@ -108,18 +83,36 @@ async def conforms(
                 open_session_function(spec),
                 config,
                 list(ports or found.ports[:3]),
-                control_of(device),
+                control_of(device, name, hourglass),
                 spec=spec,
-                wrong_login={**config, **(wrong_login or {"password": "wrong"})},
+                wrong_login={**config, **(wrong_login or {"password": "not-this-one"})},
                 unreachable={**config, **(unreachable or elsewhere(config, dead))},
+                other_identity={**config, **(other_identity or stranger(config))},
                 unknown_port=unknown_port or re.sub(r"\d+$", "99", found.ports[0]),
             )
-    expected = dict(not_tried or {})
+    expected = lacking(name, capabilities_of(spec, config)) | dict(not_tried or {})
     assert report.not_tried.keys() == expected.keys(), str(report)
     assert set(report.kept) == set(NAMES) - expected.keys()
     assert {device.running(port) for port in (ports or found.ports[:3])} == {CLOSED}
     assert not device.sessions
     return report
+
+
+def lacking(driver: str, capabilities: Capabilities) -> dict[str, str]:
+    """The promises that a platform has nothing for, each with its reason, which is the grade's where it has one."""
+    marks = grade(driver) or {}
+    found = {promise: marks[criterion].reason for promise, criterion in GRADED.items() if marks[criterion].reason}
+    if capabilities.save is not Save.EXPLICIT:
+        found["tells_failed_saves"] = "it saves by itself"
+    if marks["neighbours"].reason and marks["macs"].reason:
+        found["tells_who_is_plugged_in"] = marks["macs"].reason
+    return found
+
+
+def stranger(config: Mapping[str, Any]) -> dict[str, str]:
+    """A pinned identity that is not the device's: a host key, a certificate, an SNMP engine."""
+    others = {"host_key": HOST_KEY, "certificate": "ab" * 32, "engine_id": "80001f8804" + "ab" * 8}
+    return {key: other for key, other in others.items() if key in config}
 
 
 async def opened(name: str, served: Served, **settings: Any) -> SwitchSession:

@@ -85,8 +85,8 @@ def test_one_switch_may_be_registered_twice_for_its_two_kinds_of_interface() -> 
     spec = spec_by_v0_type("dellnos9")
     ten, forty = (spec.v0_config(LOGIN | {"interface_type": kind}) for kind in ("tengigabitethernet", "fortyGigE"))
     batch = [PortChange("0/48", PortState(10), PortState(10, frozenset({20})))]
-    assert spec.render(ten, batch)[2] == "tagged TenGigabitEthernet 0/48"
-    assert spec.render(forty, batch)[2] == "tagged fortyGigE 0/48"
+    assert "tagged TenGigabitEthernet 0/48" in spec.render(ten, batch)
+    assert "tagged fortyGigE 0/48" in spec.render(forty, batch)
 
 
 def test_what_is_possible_without_a_native_network_follows_the_default_vlan() -> None:

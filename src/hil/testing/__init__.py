@@ -6,9 +6,12 @@ async def test_my_driver() -> None:
     await check_switch_driver(open_session, config, ["eth1", "eth2"], spec=SPEC)
 """
 
+from hil.testing.case import Control
 from hil.testing.emulated import control_of
-from hil.testing.obm import ObmControl, check_obm_driver, run_obm_check
-from hil.testing.switch import ConformanceError, Control, Report, check_switch_driver, run_switch_check
+from hil.testing.obm import check_obm_driver, run_obm_check
+from hil.testing.obm_case import ObmControl
+from hil.testing.report import ConformanceError, Report
+from hil.testing.switch import check_switch_driver, run_switch_check
 
 __all__ = [
     "ConformanceError",

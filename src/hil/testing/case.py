@@ -6,38 +6,59 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any
 
+from hil.core import guard
 from hil.core.devices import Capabilities, Nativeless, SwitchSession, SwitchSpec, Writer
 from hil.core.errors import DeviceError
 from hil.core.model import CLOSED, PortChange, PortState
 from hil.drivers.registry import OpenSession, capabilities_of
+from hil.testing.report import broken
 
 FENCE = 1
-
-
-class Broken(AssertionError):
-    """A promise was not kept; the message says how."""
-
-
-class NotTried(Exception):
-    """A promise could not be tried with what the caller gave."""
+Notes = Callable[[], Sequence[Mapping[str, PortState | None]]]
+"""What some ports let through, step by step; None is every VLAN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """What a test can do to the device behind the driver's back; whatever cannot be done is None.
 
-    `refuse(port, words)` makes the device refuse the next write of a port; `lose_reply()` makes the next write happen
-    and its answer vanish; `reboot()` loses what was not saved; `make_foreign(port)` puts a port into a mode that HIL
-    cannot mean; `writes()` counts the writes that the device has accepted.
+    Ports are named as the driver names them. What a method arms strikes once, at the next occasion.
     """
 
     refuse: Callable[[str, str], Awaitable[None]] | None = None
+    """`refuse(port, words)`: the device refuses the next write of the port in these words."""
     lose_reply: Callable[[], Awaitable[None]] | None = None
+    """The next write that opens a port happens, and its answer vanishes with the session."""
     reboot: Callable[[], Awaitable[None]] | None = None
+    """The device forgets what was not saved."""
     make_foreign: Callable[[str], Awaitable[None]] | None = None
+    """The port is put into a mode that HIL cannot mean and that a write ends."""
     writes: Callable[[], Awaitable[int]] | None = None
+    """Answers how many writes the device has accepted."""
+    busy: Callable[[], Awaitable[None]] | None = None
+    """The next write is turned away, as another session holds the configuration."""
+    fail_save: Callable[[str], Awaitable[None]] | None = None
+    """`fail_save(words)`: the next save is refused in these words."""
+    carries: Callable[[str], Awaitable[PortState | None]] | None = None
+    """Answers what the port lets through, whatever its configuration says; None: every VLAN."""
+    watch: Callable[[Sequence[str]], Notes] | None = None
+    """Notes what these ports let through, now and after each step of the device, until its answer is called."""
+    bundle: Callable[[str], Awaitable[None]] | None = None
+    """The port becomes a member of a link aggregation, as a person would do it."""
+    unbundle: Callable[[str], Awaitable[None]] | None = None
+    """The port is taken out again, and is as it was before."""
+    edge: Callable[[str], Awaitable[bool]] | None = None
+    """Answers whether the port is hardened as an edge port, with all that the platform has for it."""
+    soften: Callable[[str], Awaitable[None]] | None = None
+    """The hardening of an open port is taken off by hand."""
+    plug: Callable[[str, str], Awaitable[None]] | None = None
+    """`plug(port, mac)`: a machine of that address speaks LLDP on the port and is heard there, and on no other."""
+    timeout: Callable[[], Awaitable[None]] | None = None
+    """Passes the time that a change may wait for its confirmation."""
+    logins: Callable[[], Awaitable[int]] | None = None
+    """Answers how many times the device was shown credentials."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,7 @@ class Case:
     control: Control = field(default_factory=Control)
     wrong_login: Mapping[str, Any] | None = None
     unreachable: Mapping[str, Any] | None = None
+    other_identity: Mapping[str, Any] | None = None
     unknown_port: str | None = None
 
     @cached_property
@@ -137,5 +159,22 @@ def accepted(answers: Mapping[str, DeviceError | None], ports: Mapping[str, obje
             broken(f"port {port} was refused: {error}")
 
 
-def broken(words: str) -> NoReturn:
-    raise Broken(words)
+async def count(counter: Callable[[], Awaitable[int]] | None) -> int:
+    """What was counted; 0 where nobody counts."""
+    return 0 if counter is None else await counter()
+
+
+async def opened(case: Case, config: Mapping[str, Any]) -> None:
+    """Open a session and close it."""
+    await (await case.open(config)).close()
+
+
+async def raises(wanted: type[DeviceError | guard.DeviceInTransaction], attempt: Awaitable[object], what: str) -> str:
+    """Break the promise unless the attempt raises this; answer all that its error says."""
+    try:
+        await attempt
+    except wanted as error:
+        return f"{error} {getattr(error, 'detail', '')}"
+    except (DeviceError, guard.DeviceInTransaction) as error:
+        broken(f"{what} is {type(error).__name__}, not {wanted.__name__}: {error}")
+    broken(f"{what} is not {wanted.__name__}")

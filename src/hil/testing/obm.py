@@ -8,18 +8,14 @@ reported as not tried, with the reason: whoever reads the report decides whether
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from hil.core.obms import ObmSpec
 from hil.drivers.obm_registry import OpenObm
-from hil.testing.case import NotTried
 from hil.testing.obm_case import ObmCase, ObmControl
 from hil.testing.obm_promises import OBM_PROMISES
-from hil.testing.switch import ConformanceError, Report
-
-__all__ = ["ConformanceError", "ObmControl", "Report", "check_obm_driver", "run_obm_check"]
+from hil.testing.report import Report, known, try_all
 
 
 async def check_obm_driver(
@@ -51,9 +47,8 @@ async def check_obm_driver(
         image=image,
         patience=patience,
     )
-    if unknown := set(only or ()) - {promise.__name__ for promise in OBM_PROMISES}:
-        raise ValueError(f"there is no promise {', '.join(sorted(unknown))}")
-    report = await _try_all(case, only)
+    known(OBM_PROMISES, only)
+    report = await try_all(OBM_PROMISES, case, only, patience * 4)
     await case.make(False)
     return report
 
@@ -61,22 +56,3 @@ async def check_obm_driver(
 def run_obm_check(*args: Any, **kwargs: Any) -> Report:
     """Do `check_obm_driver` from where no event loop runs."""
     return asyncio.run(check_obm_driver(*args, **kwargs))
-
-
-async def _try_all(case: ObmCase, only: Collection[str] | None) -> Report:
-    report = Report()
-    for promise in OBM_PROMISES:
-        name = promise.__name__
-        if only is not None and name not in only:
-            continue
-        try:
-            async with asyncio.timeout(case.patience * 4):
-                await promise(case)
-        except NotTried as reason:
-            report.not_tried[name] = str(reason)
-        except Exception as error:
-            seen = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            raise ConformanceError(name, inspect.getdoc(promise) or "", seen) from error
-        else:
-            report.kept.append(name)
-    return report

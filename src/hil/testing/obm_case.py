@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from hil.core.errors import HilError
 from hil.core.obms import ConsoleLine, ObmCapabilities, ObmSession, ObmSpec, PowerAction
 from hil.drivers.obm_registry import OpenObm
-from hil.testing.case import NotTried, broken
+from hil.testing.report import NotTried, broken
 
-T = TypeVar("T")
 POLL = 0.02
 
 
@@ -107,13 +106,6 @@ class ObmCase:
             if await session.power() is not on:
                 await session.power_set(PowerAction.ON if on else PowerAction.OFF)
         await self.powers(on)
-
-
-def given(what: T | None, otherwise: str) -> T:
-    """Answer what the caller gave. Raises NotTried."""
-    if what is None:
-        raise NotTried(otherwise)
-    return what
 
 
 async def raises(kind: type[HilError], work: Awaitable[Any], doing: str) -> HilError:

@@ -10,8 +10,8 @@ from typing import Any
 
 from hil.core.errors import DeviceError, Refused
 from hil.core.obms import Firmware, LogEntry, Medium, Sensor
-from hil.testing.case import broken
-from hil.testing.obm_case import ObmCase, given, raises
+from hil.testing.obm_case import ObmCase, raises
+from hil.testing.report import broken, given
 
 
 async def carries_console_output(case: ObmCase) -> None:

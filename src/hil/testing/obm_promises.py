@@ -13,8 +13,7 @@ from typing import Any
 from hil.core import guard
 from hil.core.errors import BadArgument, DeviceError, LoginRefused, LostReply, Refused, Unreachable
 from hil.core.obms import BootChoice, BootDevice, ObmSession, PowerAction
-from hil.testing.case import NotTried, broken
-from hil.testing.obm_case import ObmCase, given, raises
+from hil.testing.obm_case import ObmCase, raises
 from hil.testing.obm_features import (
     carries_console_input,
     carries_console_output,
@@ -25,6 +24,7 @@ from hil.testing.obm_features import (
     reads_sensors,
     reads_the_event_log,
 )
+from hil.testing.report import NotTried, broken, given
 
 
 async def checks_its_configuration(case: ObmCase) -> None:

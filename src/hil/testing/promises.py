@@ -7,25 +7,21 @@ promise needs and was not given makes it NotTried, never kept.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Final
 
-from hil.core import guard
-from hil.core.devices import Atomicity, Writer
-from hil.core.errors import (
-    BadArgument,
-    DeviceError,
-    LeaseLost,
-    LoginRefused,
-    LostReply,
-    Refused,
-    Unreachable,
-)
+from hil.core.devices import Save
+from hil.core.errors import BadArgument, LostReply
 from hil.core.model import CLOSED, PortChange, PortState
 from hil.core.vlans import FIRST, LAST
-from hil.testing.case import FENCE, Case, NotTried, accepted, broken, change, put, states_of, writer
+from hil.core.wiring import SeesMacs, SeesNeighbours, TellsAbout
+from hil.testing import failures
+from hil.testing.case import Case, Notes, accepted, change, count, put, raises, states_of, writer
+from hil.testing.report import NotTried, broken, given
 
-_T = TypeVar("_T")
+_MAC: Final = "00:00:5e:00:53:01"
+"""An address for documentation (RFC 7042, section 2.1.2)."""
 
 
 async def reads_ports(case: Case) -> None:
@@ -36,6 +32,27 @@ async def reads_ports(case: Case) -> None:
         for ports in (case.ports, case.ports[:1]):
             if (found := (await session.read(ports)).keys()) != set(ports):
                 broken(f"read({list(ports)}) answers for {sorted(found)}")
+
+
+async def carries_what_it_reads(case: Case) -> None:
+    """What a port reads as is what it lets through: its VLANs were made where they must exist, a parked one is none."""
+    carries = given(case.control.carries, "the control cannot see what a port lets through")
+    port = case.ports[0]
+    for name, want in case.states.items():
+        await case.put(want)
+        await case.holds(want, port)
+        if (found := await carries(port)) != want:
+            broken(f"{name}: the port reads as ({want}) and lets through {_through(found)}")
+
+
+async def opens_nothing_between(case: Case) -> None:
+    """While a batch is written, no port lets a VLAN through that is neither in its old nor in its new state."""
+    watch = given(case.control.watch, "the control cannot watch what ports let through")
+    other, many = case.states["another native, the first one tagged"], case.states["many tagged"]
+    await case.put(case.native)
+    for wants in ((case.both, case.native), (other, many), (CLOSED, case.both), (many, CLOSED)):
+        await _stays_within(case, watch, dict(zip(case.ports, wants, strict=False)))
+    await _stays_within(case, watch, {case.ports[0]: other}, blind=True)
 
 
 async def reaches_every_state(case: Case) -> None:
@@ -55,9 +72,9 @@ async def repeats_nothing(case: Case) -> None:
     port = case.ports[0]
     await case.put(case.both)
     async with case.session() as session:
-        before = await _count(case)
+        before = await count(case.control.writes)
         accepted(await session.apply([PortChange(port, case.both, case.both)], writer()), {port: None})
-        if (sent := await _count(case) - before) > 0:
+        if (sent := await count(case.control.writes) - before) > 0:
             broken(f"the second time, {sent} writes were sent")
     await case.holds(case.both, port)
     async with case.session() as session:
@@ -73,10 +90,80 @@ async def survives_session(case: Case) -> None:
 
 async def survives_reboot(case: Case) -> None:
     """What was saved is there after a reboot."""
-    reboot = _given(case.control.reboot, "the control cannot reboot the device")
+    reboot = given(case.control.reboot, "the control cannot reboot the device")
     await case.put(case.both, save=True)
     await reboot()
     await case.holds(case.both, case.ports[0])
+
+
+async def saves_when_told(case: Case) -> None:
+    """What was not saved is lost in a reboot and reads so, unless the platform saves by itself: then it is kept."""
+    reboot = given(case.control.reboot, "the control cannot reboot the device")
+    await case.put(save=True)
+    await case.put(case.both)
+    await reboot()
+    by_itself = case.capabilities.save is not Save.EXPLICIT
+    await case.holds(case.both if by_itself else CLOSED, case.ports[0])
+
+
+async def rolls_back_unconfirmed(case: Case) -> None:
+    """A change that nobody confirms is undone by the device; one that `apply` has answered for stays."""
+    if case.capabilities.confirm_timer is None:
+        raise NotTried("its capabilities have no confirm timer")
+    timeout = given(case.control.timeout, "the control cannot pass the time of a confirmation")
+    lose = given(case.control.lose_reply, "the control cannot lose an answer")
+    await case.put(CLOSED)
+    port = case.ports[0]
+    async with case.session() as session:
+        batch = await change(session, {port: case.native})
+        await lose()
+        await raises(LostReply, session.apply(batch, writer()), "apply, its answer lost before the confirmation")
+    await timeout()
+    await case.holds(CLOSED, port)
+    await case.put(case.native)
+    await timeout()
+    await case.holds(case.native, port)
+
+
+async def hardens_edge_ports(case: Case) -> None:
+    """Whatever opens a port or changes an open one makes it an edge port, with all that the platform has for it."""
+    edge = given(case.control.edge, "the control cannot see whether a port is an edge port")
+    soften = given(case.control.soften, "the control cannot take the hardening off a port")
+    port = case.ports[0]
+    await case.put(CLOSED)
+    for have, want in ((CLOSED, case.native), (case.native, case.both), (None, case.native)):
+        async with case.session() as session:
+            accepted(await session.apply([PortChange(port, have, want)], writer()), {port: want})
+        if not await edge(port):
+            broken(f"led from ({have or 'what was not known'}) to ({want}), the port is no edge port")
+        await soften(port)
+
+
+async def says_what_it_is(case: Case) -> None:
+    """A session that has `about` names the device's model."""
+    async with case.session() as session:
+        if not isinstance(session, TellsAbout):
+            raise NotTried("its session has no `about`")
+        if not (await session.about()).model:
+            broken("about names no model")
+
+
+async def tells_who_is_plugged_in(case: Case) -> None:
+    """`neighbours` and `macs`, where a session has them, name what is plugged in, at its port and at no other."""
+    async with case.session() as session:
+        if not isinstance(session, SeesNeighbours | SeesMacs):
+            raise NotTried("its session has neither `neighbours` nor `macs`")
+        plug = given(case.control.plug, "the control cannot plug a machine in")
+        await plug(case.ports[0], _MAC)
+        wanted = {case.ports[0]: {_MAC}}
+        if isinstance(session, SeesNeighbours):
+            told = {port: {each.port for each in seen} for port, seen in (await session.neighbours()).items()}
+            if told != wanted:
+                broken(f"{_MAC} is plugged into {case.ports[0]}, and neighbours tells {told}")
+        if isinstance(session, SeesMacs):
+            heard = {port: {each.address for each in seen} for port, seen in (await session.macs()).items()}
+            if heard != wanted:
+                broken(f"{_MAC} is heard on {case.ports[0]}, and macs tells {heard}")
 
 
 async def closes_ports(case: Case) -> None:
@@ -87,110 +174,6 @@ async def closes_ports(case: Case) -> None:
         for port, found in (await case.read()).items():
             if found != CLOSED:
                 broken(f"port {port} was closed (before: {name}) and reads as ({found})")
-
-
-async def refuses_unknown_ports(case: Case) -> None:
-    """Reading a port that does not exist is Refused, and the session goes on."""
-    unknown = _given(case.unknown_port, "no name of a port that does not exist was given")
-    async with case.session() as session:
-        await _raises(Refused, session.read([unknown]), "reading a port that does not exist")
-        await session.read(case.ports)
-
-
-async def tells_wrong_login(case: Case) -> None:
-    """Wrong credentials are LoginRefused, not Unreachable."""
-    config = _given(case.wrong_login, "no configuration with a wrong password was given")
-    await _raises(LoginRefused, _opened(case, config), "a log-in with a wrong password")
-
-
-async def tells_unreachable(case: Case) -> None:
-    """An address where nothing answers is Unreachable."""
-    config = _given(case.unreachable, "no configuration with an address where nothing answers was given")
-    await _raises(Unreachable, _opened(case, config), "opening a session where nothing answers")
-
-
-async def refuses_in_words(case: Case) -> None:
-    """What the device refuses is Refused, with the device's own words, and the port is as before."""
-    refuse = _given(case.control.refuse, "the control cannot make the device refuse")
-    await case.put(CLOSED)
-    port, words = case.ports[0], "% Not while I live"
-    async with case.session() as session:
-        batch = await change(session, {port: case.native})
-        await refuse(port, words)
-        error = (await session.apply(batch, writer()))[port]
-    if not isinstance(error, Refused):
-        broken(f"the device refused, and apply answered {error!r}")
-    if words not in error.message:
-        broken(f"the device said {words!r}, and apply says {error.message!r}")
-    await case.holds(CLOSED, port)
-
-
-async def reports_per_port(case: Case) -> None:
-    """After a batch that failed in part, each answer is true of its port; without a transaction the others are done."""
-    await case.put()
-    async with case.session() as session:
-        batch = await change(session, dict.fromkeys(case.ports, case.native))
-        if case.control.refuse is not None:
-            bad = case.ports[0]
-            await case.control.refuse(bad, "% No")
-        else:
-            bad = _given(case.unknown_port, "nothing was given that could make one port of a batch fail")
-            batch.insert(0, PortChange(bad, CLOSED, case.native))
-        answers = await session.apply(batch, writer())
-    if not isinstance(answers.get(bad), Refused):
-        broken(f"port {bad} was refused by the device, and apply answered {answers.get(bad)!r}")
-    for port, state in (await case.read()).items():
-        if (state == case.native) is not (answers[port] is None):
-            broken(f"apply answered {answers[port]!r} for port {port}, which reads as ({state})")
-        if port != bad and answers[port] is not None and case.capabilities.atomicity is not Atomicity.SWITCH:
-            broken(f"port {port} was given up because of port {bad}: {answers[port]}")
-
-
-async def asks_the_lease(case: Case) -> None:
-    """A writer whose lease is lost writes nothing and saves nothing; it is asked before writing."""
-    await case.put()
-    wants = dict.fromkeys(case.ports, case.native)
-    async with case.session() as session:
-        batch = await change(session, wants)
-        await _raises(LeaseLost, session.apply(batch, _lasting(0)), "apply with a lost lease")
-    await case.holds(CLOSED)
-    async with case.session() as session:
-        await _raises(LeaseLost, session.save(_lasting(0)), "save with a lost lease")
-    async with case.session() as session:
-        lease = _Lease(1)
-        try:
-            await session.apply(batch, Writer(FENCE, lease.check))
-        except LeaseLost:
-            if not lease.lost:
-                raise
-        else:
-            if lease.lost:
-                broken("the lease was lost between two writes, and apply went on")
-    if lease.lost and await case.read() == wants:
-        broken("the lease was lost between two writes, and every port was written")
-
-
-async def keeps_vlans_out(case: Case) -> None:
-    """A VLAN that the switch cannot or must not carry is refused before anything is sent."""
-    port = case.ports[0]
-    first, last = case.capabilities.vlans
-    edges = {first - 1, last + 1, *sorted(case.capabilities.reserved)[:1], *case.spec.parked(case.config)}
-    await case.put(CLOSED)
-    before = await _count(case)
-    for vlan in sorted(edges):
-        batch = [PortChange(port, CLOSED, PortState(vlan))]
-        try:
-            case.spec.render(case.config, batch)
-        except BadArgument:
-            pass
-        else:
-            broken(f"render accepts VLAN {vlan}")
-        async with case.session() as session:
-            if not isinstance((await session.apply(batch, writer()))[port], Refused):
-                broken(f"apply did not refuse VLAN {vlan}")
-    if await _count(case) > before:
-        broken("something was written")
-    await case.holds(CLOSED, port)
 
 
 async def renders_what_changes(case: Case) -> None:
@@ -230,34 +213,9 @@ async def checks_configuration(case: Case) -> None:
         broken(f"parked on {wrong}, which are no VLANs")
 
 
-async def stays_out_of_transactions(case: Case) -> None:
-    """Opening, reading, writing and saving raise while a transaction is open."""
-    with guard.transaction():
-        opening = _opened(case, case.config)
-        await _raises(guard.DeviceInTransaction, opening, "opening a session in a transaction")
-    async with case.session() as session:
-        changes = [PortChange(case.ports[0], None, case.native)]
-        with guard.transaction():
-            await _raises(guard.DeviceInTransaction, session.read(), "reading in a transaction")
-            await _raises(guard.DeviceInTransaction, session.apply(changes, writer()), "writing in a transaction")
-            await _raises(guard.DeviceInTransaction, session.save(writer()), "saving in a transaction")
-
-
-async def tells_lost_replies(case: Case) -> None:
-    """A session that dies after something was sent is LostReply; what was done is read in the next one."""
-    lose = _given(case.control.lose_reply, "the control cannot lose an answer")
-    await case.put(CLOSED)
-    port = case.ports[0]
-    async with case.session() as session:
-        batch = await change(session, {port: case.native})
-        await lose()
-        await _raises(LostReply, session.apply(batch, writer()), "apply, its answer lost")
-    await case.holds(case.native, port)
-
-
 async def admits_what_it_cannot_mean(case: Case) -> None:
     """A port in a foreign mode reads as not representable, with the device's text, and can be written all the same."""
-    make_foreign = _given(case.control.make_foreign, "the control cannot put a port into a foreign mode")
+    make_foreign = given(case.control.make_foreign, "the control cannot put a port into a foreign mode")
     port = case.ports[0]
     await make_foreign(port)
     async with case.session() as session:
@@ -281,21 +239,32 @@ PROMISES: tuple[Callable[[Case], Awaitable[None]], ...] = (
     checks_configuration,
     renders_what_changes,
     reads_ports,
+    carries_what_it_reads,
     reaches_every_state,
+    opens_nothing_between,
     repeats_nothing,
     closes_ports,
+    hardens_edge_ports,
     survives_session,
     survives_reboot,
-    refuses_unknown_ports,
-    refuses_in_words,
-    reports_per_port,
-    keeps_vlans_out,
+    saves_when_told,
+    failures.tells_failed_saves,
+    failures.refuses_unknown_ports,
+    failures.refuses_in_words,
+    failures.reports_per_port,
+    failures.keeps_vlans_out,
     admits_what_it_cannot_mean,
-    asks_the_lease,
-    stays_out_of_transactions,
-    tells_lost_replies,
-    tells_wrong_login,
-    tells_unreachable,
+    failures.refuses_lag_members,
+    failures.asks_the_lease,
+    failures.stays_out_of_transactions,
+    failures.tells_busy,
+    failures.tells_lost_replies,
+    rolls_back_unconfirmed,
+    failures.tells_wrong_login,
+    failures.tells_other_identity,
+    failures.tells_unreachable,
+    says_what_it_is,
+    tells_who_is_plugged_in,
     closes_quietly,
 )
 """In this order: what fails first explains most."""
@@ -309,42 +278,24 @@ def _tour(names: Sequence[str]) -> Iterator[str]:
         yield name
 
 
-def _given(found: _T | None, reason: str) -> _T:
-    if found is None:
-        raise NotTried(reason)
-    return found
+async def _stays_within(
+    case: Case, watch: Callable[[Sequence[str]], Notes], wants: Mapping[str, PortState], *, blind: bool = False
+) -> None:
+    """Apply, `blind` as if nothing were known of the ports, and look at every step on the way."""
+    async with case.session() as session:
+        batch = await change(session, wants)
+        noted = watch(list(wants))
+        try:
+            answers = await session.apply([replace(each, have=None) for each in batch] if blind else batch, writer())
+        finally:
+            first, *notes = noted()
+    accepted(answers, wants)
+    for port, want in wants.items():
+        old = first[port]
+        for now in (note[port] for note in notes):
+            if old is not None and (now is None or not now.vlans <= old.vlans | want.vlans):
+                broken(f"from ({old}) to ({want}), port {port} lets through {_through(now)} on the way")
 
 
-async def _opened(case: Case, config: Mapping[str, Any]) -> None:
-    await (await case.open(config)).close()
-
-
-async def _count(case: Case) -> int:
-    return 0 if case.control.writes is None else await case.control.writes()
-
-
-async def _raises(wanted: type[Exception], attempt: Awaitable[object], what: str) -> None:
-    try:
-        await attempt
-    except wanted:
-        return
-    except (DeviceError, guard.DeviceInTransaction) as error:
-        broken(f"{what} is {type(error).__name__}, not {wanted.__name__}: {error}")
-    broken(f"{what} is not {wanted.__name__}")
-
-
-class _Lease:
-    """A lease that bears so many writes."""
-
-    def __init__(self, writes: int) -> None:
-        self.left, self.lost = writes, False
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            self.lost = True
-            raise LeaseLost("the lease is too near its end")
-
-
-def _lasting(writes: int) -> Writer:
-    return Writer(FENCE, _Lease(writes).check)
+def _through(found: PortState | None) -> str:
+    return "every VLAN" if found is None else f"({found})"

@@ -8,39 +8,14 @@ not tried, with the reason: whoever reads the report decides whether that is eno
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from hil.core.devices import SwitchSpec
 from hil.drivers.registry import OpenSession, capabilities_of
-from hil.testing.case import Case, Control, NotTried
+from hil.testing.case import Case, Control
 from hil.testing.promises import PROMISES
-
-__all__ = ["ConformanceError", "Control", "Report", "check_switch_driver", "run_switch_check"]
-
-
-class ConformanceError(AssertionError):
-    """A driver breaks a promise: `promise` is its name, the message holds what was promised and what was seen."""
-
-    def __init__(self, promise: str, promised: str, seen: str) -> None:
-        super().__init__(f"{promise}: {promised}\nBut: {seen}")
-        self.promise, self.promised, self.seen = promise, promised, seen
-
-
-@dataclass(slots=True)
-class Report:
-    """The promises that were kept, and why the others were not tried."""
-
-    kept: list[str] = field(default_factory=list)
-    not_tried: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return "\n".join(
-            [f"kept       {name}" for name in self.kept]
-            + [f"not tried  {name}: {reason}" for name, reason in self.not_tried.items()]
-        )
+from hil.testing.report import Report, known, try_all
 
 
 async def check_switch_driver(
@@ -53,13 +28,15 @@ async def check_switch_driver(
     vlans: Sequence[int] | None = None,
     wrong_login: Mapping[str, Any] | None = None,
     unreachable: Mapping[str, Any] | None = None,
+    other_identity: Mapping[str, Any] | None = None,
     unknown_port: str | None = None,
     only: Collection[str] | None = None,
 ) -> Report:
     """Try every promise (or `only` some) of the driver that `open` belongs to. Raises ConformanceError.
 
     `ports` are two or more ports of the device that may be changed; `vlans` four or more ids that may be used on them.
-    `wrong_login` and `unreachable` are configurations that must fail, each in its own way.
+    `wrong_login`, `unreachable` and `other_identity` (another host key or certificate is registered than the device
+    proves) are configurations that must fail, each in its own way.
     """
     if len(ports) < 2 or len(set(ports)) != len(ports):
         raise ValueError("give two ports or more, all different")
@@ -72,13 +49,13 @@ async def check_switch_driver(
         control=control or Control(),
         wrong_login=wrong_login,
         unreachable=unreachable,
+        other_identity=other_identity,
         unknown_port=unknown_port,
     )
     if len(set(case.vlans)) < 4:
         raise ValueError("give four VLANs or more")
-    if unknown := set(only or ()) - {promise.__name__ for promise in PROMISES}:
-        raise ValueError(f"there is no promise {', '.join(sorted(unknown))}")
-    report = await _try_all(case, only)
+    known(PROMISES, only)
+    report = await try_all(PROMISES, case, only)
     await case.put()
     return report
 
@@ -86,24 +63,6 @@ async def check_switch_driver(
 def run_switch_check(*args: Any, **kwargs: Any) -> Report:
     """Do `check_switch_driver` from where no event loop runs."""
     return asyncio.run(check_switch_driver(*args, **kwargs))
-
-
-async def _try_all(case: Case, only: Collection[str] | None) -> Report:
-    report = Report()
-    for promise in PROMISES:
-        name = promise.__name__
-        if only is not None and name not in only:
-            continue
-        try:
-            await promise(case)
-        except NotTried as reason:
-            report.not_tried[name] = str(reason)
-        except Exception as error:
-            seen = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            raise ConformanceError(name, inspect.getdoc(promise) or "", seen) from error
-        else:
-            report.kept.append(name)
-    return report
 
 
 def _vlans(spec: SwitchSpec, config: Mapping[str, Any]) -> list[int]:

@@ -76,6 +76,7 @@ def said(have: PortState | None, want: PortState, **config: object) -> list[str]
 
 
 ALLOWED, NATIVE = "switchport trunk allowed vlan", "switchport trunk native vlan"
+EDGE = "spanning-tree portfast"
 PARKING = ["switchport mode trunk", f"{ALLOWED} 900", f"{NATIVE} 900"]
 BOTH, TAGGED = PortState(10, frozenset({20, 21})), PortState(None, frozenset({20}))
 
@@ -84,18 +85,14 @@ BOTH, TAGGED = PortState(10, frozenset({20, 21})), PortState(None, frozenset({20
     ("have", "want", "lines"),
     [
         (BOTH, BOTH, []),
-        (BOTH, PortState(20), [f"{ALLOWED} 20", f"{NATIVE} 20"]),
+        (BOTH, PortState(20), [f"{ALLOWED} 20", f"{NATIVE} 20", EDGE]),
         (BOTH, CLOSED, ["shutdown", *PARKING]),
         (None, CLOSED, ["shutdown", *PARKING]),
-        (TAGGED, BOTH, [f"{ALLOWED} 10,20-21", f"{NATIVE} 10"]),
-        (TAGGED, PortState(None, frozenset({20, 30})), [f"{ALLOWED} 20,30"]),
-        (BOTH, TAGGED, ["shutdown", *PARKING, f"{ALLOWED} 20", "spanning-tree portfast", "no shutdown"]),
-        (CLOSED, TAGGED, [*PARKING, f"{ALLOWED} 20", "spanning-tree portfast", "no shutdown"]),
-        (
-            None,
-            BOTH,
-            *[["shutdown", PARKING[0], f"{ALLOWED} 10,20-21", f"{NATIVE} 10", "spanning-tree portfast", "no shutdown"]],
-        ),
+        (TAGGED, BOTH, [f"{ALLOWED} 10,20-21", f"{NATIVE} 10", EDGE]),
+        (TAGGED, PortState(None, frozenset({20, 30})), [f"{ALLOWED} 20,30", EDGE]),
+        (BOTH, TAGGED, ["shutdown", *PARKING, f"{ALLOWED} 20", EDGE, "no shutdown"]),
+        (CLOSED, TAGGED, [*PARKING, f"{ALLOWED} 20", EDGE, "no shutdown"]),
+        (None, BOTH, ["shutdown", PARKING[0], f"{ALLOWED} 10,20-21", f"{NATIVE} 10", EDGE, "no shutdown"]),
     ],
 )
 def test_a_port_is_led_by_these_lines(have: PortState | None, want: PortState, lines: list[str]) -> None:

@@ -88,7 +88,7 @@ def said(have: PortState | None, want: PortState, **config: object) -> list[str]
 
 
 ALLOWED, ACCESS, TRUNK = "switchport trunk allowed vlan", "switchport access vlan", "switchport mode trunk"
-EDGE = ["spanning-tree port type edge", "spanning-tree bpduguard enable", "no shutdown"]
+EDGE = ["spanning-tree port type edge", "spanning-tree bpduguard enable"]
 BOTH = PortState(10, frozenset({20, 21}))
 
 
@@ -96,13 +96,21 @@ BOTH = PortState(10, frozenset({20, 21}))
     ("have", "want", "lines"),
     [
         (BOTH, BOTH, []),
-        (BOTH, PortState(20), [TRUNK, f"no {ALLOWED} 20-21", f"{ACCESS} 20"]),
-        (BOTH, PortState(20, frozenset({10})), [TRUNK, f"no {ALLOWED} 20-21", f"{ACCESS} 20", f"{ALLOWED} 10"]),
-        (BOTH, PortState(10, frozenset({20, 30})), [TRUNK, f"no {ALLOWED} 21", f"{ALLOWED} 30"]),
+        (BOTH, PortState(20), [TRUNK, f"no {ALLOWED} 20-21", f"{ACCESS} 20", *EDGE]),
+        (
+            BOTH,
+            PortState(20, frozenset({10})),
+            [TRUNK, f"no {ALLOWED} 20-21", f"{ACCESS} 20", f"{ALLOWED} 10", *EDGE],
+        ),
+        (BOTH, PortState(10, frozenset({20, 30})), [TRUNK, f"no {ALLOWED} 21", f"{ALLOWED} 30", *EDGE]),
         (BOTH, CLOSED, ["shutdown", "switchport mode access", f"{ACCESS} 4000"]),
         (None, CLOSED, ["shutdown", "switchport mode access", f"{ACCESS} 4000"]),
-        (CLOSED, PortState(10), ["switchport mode access", f"{ACCESS} 10", TRUNK, *EDGE]),
-        (None, BOTH, ["shutdown", "switchport mode access", f"{ACCESS} 10", TRUNK, f"{ALLOWED} 20-21", *EDGE]),
+        (CLOSED, PortState(10), ["switchport mode access", f"{ACCESS} 10", TRUNK, *EDGE, "no shutdown"]),
+        (
+            None,
+            BOTH,
+            ["shutdown", "switchport mode access", f"{ACCESS} 10", TRUNK, f"{ALLOWED} 20-21", *EDGE, "no shutdown"],
+        ),
     ],
 )
 def test_a_port_is_led_by_these_lines(have: PortState | None, want: PortState, lines: list[str]) -> None:
@@ -110,7 +118,7 @@ def test_a_port_is_led_by_these_lines(have: PortState | None, want: PortState, l
 
 
 def test_hardening_follows_the_settings() -> None:
-    assert not set(EDGE[:2]) & set(said(CLOSED, BOTH, edge=False))
+    assert not set(EDGE) & set(said(CLOSED, BOTH, edge=False))
     assert "storm-control broadcast 1000" in said(CLOSED, BOTH, storm_control=1000)
 
 

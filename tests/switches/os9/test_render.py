@@ -125,12 +125,15 @@ def vlan(number: int, what: str) -> list[str]:
     ("have", "want", "lines"),
     [
         (BOTH, BOTH, []),
-        (BOTH, PortState(10, frozenset({21, 30})), [*vlan(20, "no tagged"), *vlan(30, "tagged")]),
-        (BOTH, PortState(None, frozenset({20, 21})), vlan(10, "no untagged")),
+        (BOTH, PortState(10, frozenset({21, 30})), [PORT, EDGE, *vlan(20, "no tagged"), *vlan(30, "tagged")]),
+        (BOTH, PortState(None, frozenset({20, 21})), [PORT, EDGE, *vlan(10, "no untagged")]),
         (
             BOTH,
             PortState(20, frozenset({10, 21})),
-            [*vlan(10, "no untagged"), *vlan(20, "no tagged"), *vlan(10, "tagged"), *vlan(20, "untagged")],
+            [
+                *[PORT, EDGE, *vlan(10, "no untagged"), *vlan(20, "no tagged")],
+                *[*vlan(10, "tagged"), *vlan(20, "untagged")],
+            ],
         ),
         (
             PortState(10, frozenset({20})),
@@ -155,7 +158,7 @@ def test_a_port_is_led_by_these_lines(have: PortState | None, want: PortState, l
 
 def test_between_two_untagged_vlans_a_port_is_shut_where_it_would_fall() -> None:
     said = SPEC.render({}, [PortChange(P1, PortState(10), PortState(11))])
-    moved = [*vlan(10, "no untagged"), *vlan(11, "untagged")]
+    moved = [PORT, EDGE, *vlan(10, "no untagged"), *vlan(11, "untagged")]
     assert said[1:-1] == [PORT, "shutdown", *moved, PORT, "no shutdown"]
     assert SPEC.render({"default_vlan_disabled": True}, [PortChange(P1, PortState(10), PortState(11))])[1:-1] == moved
 
@@ -163,7 +166,7 @@ def test_between_two_untagged_vlans_a_port_is_shut_where_it_would_fall() -> None
 def test_numbers_alone_are_ports_of_the_configured_kind() -> None:
     batch = [PortChange("1/3", PortState(10), PortState(10, frozenset({20})))]
     said = SPEC.render({"interface_type": "GigabitEthernet"}, batch)
-    assert said[1:-1] == ["interface vlan 20", "tagged GigabitEthernet 1/3"]
+    assert said[1:-1] == ["interface GigabitEthernet 1/3", EDGE, "interface vlan 20", "tagged GigabitEthernet 1/3"]
     with pytest.raises(BadArgument, match="interface_type"):
         SPEC.render({}, batch)
 

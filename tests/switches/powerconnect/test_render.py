@@ -84,15 +84,15 @@ BOTH, TAGGED = PortState(10, frozenset({20, 21})), PortState(None, frozenset({20
     ("have", "want", "lines"),
     [
         (BOTH, BOTH, []),
-        (BOTH, PortState(20), [f"{NATIVE} none", f"{ALLOWED} remove 10,21", f"{NATIVE} 20"]),
+        (BOTH, PortState(20), [f"{NATIVE} none", f"{ALLOWED} remove 10,21", f"{NATIVE} 20", *EDGE]),
         (
             BOTH,
             PortState(11, frozenset({20, 21})),
-            [f"{NATIVE} none", f"{ALLOWED} remove 10", f"{ALLOWED} add 11", f"{NATIVE} 11"],
+            [f"{NATIVE} none", f"{ALLOWED} remove 10", f"{ALLOWED} add 11", f"{NATIVE} 11", *EDGE],
         ),
-        (BOTH, TAGGED, [f"{NATIVE} none", f"{ALLOWED} remove 10,21"]),
-        (BOTH, PortState(10, frozenset({20})), [f"{ALLOWED} remove 21"]),
-        (TAGGED, BOTH, [f"{ALLOWED} add 10,21", f"{NATIVE} 10"]),
+        (BOTH, TAGGED, [f"{NATIVE} none", f"{ALLOWED} remove 10,21", *EDGE]),
+        (BOTH, PortState(10, frozenset({20})), [f"{ALLOWED} remove 21", *EDGE]),
+        (TAGGED, BOTH, [f"{ALLOWED} add 10,21", f"{NATIVE} 10", *EDGE]),
         (BOTH, CLOSED, ["shutdown", *EMPTY]),
         (None, CLOSED, ["shutdown", *EMPTY]),
         (CLOSED, TAGGED, [*EMPTY, f"{ALLOWED} add 20", *EDGE, "no shutdown"]),
@@ -111,7 +111,7 @@ def test_hardening_follows_the_settings() -> None:
 def test_the_last_vlan_is_removed_and_the_list_never_replaced() -> None:
     """A list that is replaced by nothing would be all VLANs on other platforms; here none is said in a word."""
     lines = said(PortState(None, frozenset({20})), PortState(30))
-    assert lines == [f"{ALLOWED} remove 20", f"{ALLOWED} add 30", f"{NATIVE} 30"]
+    assert lines == [f"{ALLOWED} remove 20", f"{ALLOWED} add 30", f"{NATIVE} 30", *EDGE]
 
 
 def test_long_lists_are_cut_and_add_up() -> None:

@@ -11,7 +11,8 @@ from hil.drivers.switch.snmp.spec import SPEC
 from hil.lab.devices import emulator
 from hil.lab.devices.snmp.agent import keys_of
 from hil.testing import check_switch_driver
-from tests.switches.harness import conforms, control_of
+from tests.switches.control import control_of
+from tests.switches.harness import conforms
 
 pytestmark = pytest.mark.net
 QUICK = {"timeout": 2.0, "retries": 1}
@@ -45,7 +46,7 @@ def test_version_2c_keeps_its_promises_too(silence: dict[str, object]) -> None:
                     open_session,
                     config,
                     lab.ports[:2],
-                    control_of(device),
+                    control_of(device, "snmp"),
                     spec=SPEC,
                     unreachable=dark,
                     only=promises if dark["port"] == silence["port"] else promises[-1:],

@@ -8,7 +8,7 @@ first and takes the key alone. Its text is of the shape that such switches print
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +19,7 @@ from hil.core.vlans import unfold
 from hil.drivers.switch.dnos6.spec import SPEC
 from hil.drivers.switch.mock.device import Carried, Foreign, Held
 from hil.lab.devices import Served, dnos6_show
+from hil.lab.devices.commands import enters, goodbye, line, own, page_length, port_named, without
 from hil.lab.devices.model import Config, Device, Mode, PortConfig, Session, trunk_of_all
 from hil.lab.devices.shell import Command, Face, Process, Terminal, command, serve_ssh
 
@@ -88,40 +89,14 @@ async def _switchport(terminal: Terminal, found: re.Match[str]) -> str:
     name = " ".join((found[1] or "").split())
     if not name and old:
         return "Command not found / Incomplete command. Use ? to list commands."
-    if name and _port(terminal, name) is None:
+    if name and port_named(terminal, SPEC, name) is None:
         return INVALID
-    only = [name and _port(terminal, name)] if name else terminal.device.ports()
+    only = [name and port_named(terminal, SPEC, name)] if name else terminal.device.ports()
     return await terminal.show(lambda device: dnos6_show.switchports(device, [port for port in only if port], old=old))
 
 
-def _port(terminal: Terminal, text: str) -> str | None:
-    try:
-        port = SPEC.port_name(text)
-    except BadArgument:
-        return None
-    return port if port in terminal.device.config.ports else None
-
-
-def _enters(mode: str) -> Callable[[Terminal, re.Match[str]], Any]:
-    async def enter(terminal: Terminal, found: re.Match[str]) -> str:
-        terminal.mode = mode
-        return ""
-
-    return enter
-
-
-async def _length(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.page = int(found[1])
-    return ""
-
-
-async def _goodbye(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.done = True
-    return ""
-
-
 async def _interface(terminal: Terminal, found: re.Match[str]) -> str:
-    port = _port(terminal, " ".join(found[1].split()))
+    port = port_named(terminal, SPEC, " ".join(found[1].split()))
     if port is None:
         return INVALID
     terminal.mode, terminal.place = "if", port
@@ -166,7 +141,7 @@ async def _allowed(terminal: Terminal, found: re.Match[str]) -> str:
         new = {"": vlans, "add": now | vlans, "remove": now - vlans, "except": EVERY - vlans}[how] - missing
         return replace(port, allowed=None if new == EVERY else frozenset(new))
 
-    output = await _changes(terminal, change)
+    output = await terminal.change(terminal.place, change)
     return output or _failed(missing)
 
 
@@ -184,67 +159,48 @@ async def _native(terminal: Terminal, found: re.Match[str]) -> str:
         return "ERROR: This VLAN does not exist."
     if port.allowed is not None and vlan not in port.allowed:
         return "ERROR: The native VLAN must be one of the allowed VLANs."
-    return await _changes(terminal, lambda config: replace(config, native=vlan))
+    return await terminal.change(terminal.place, lambda config: replace(config, native=vlan))
 
 
 async def _access(terminal: Terminal, found: re.Match[str]) -> str:
     if int(found[1]) not in terminal.device.config.vlans:
         return "ERROR: This VLAN does not exist."
-    return await _changes(terminal, lambda config: replace(config, access=int(found[1])))
-
-
-async def _changes(terminal: Terminal, change: Callable[[PortConfig], PortConfig]) -> str:
-    return await terminal.change(terminal.place, change)
-
-
-def _line(pattern: str, change: Callable[[PortConfig, re.Match[str]], PortConfig]) -> Command:
-    async def does(terminal: Terminal, found: re.Match[str]) -> str:
-        return await _changes(terminal, lambda config: change(config, found))
-
-    return command("if", pattern, does)
-
-
-def _own(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    return replace(port, lines=port.lines | {" ".join(found[0].split())})
-
-
-def _without(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    gone = " ".join(found[1].split())
-    return replace(port, lines=frozenset(line for line in port.lines if not line.startswith(gone)))
+    return await terminal.change(terminal.place, lambda config: replace(config, access=int(found[1])))
 
 
 async def _global(terminal: Terminal, found: re.Match[str]) -> str:
+    terminal.device.config.lines.add(found[0])
     terminal.device.note(terminal.session.who, "global")
     return ""
 
 
 MODES: Final = {"trunk": Mode.TRUNK, "access": Mode.ACCESS, "general": Mode.HYBRID}
 TABLE: Final[Sequence[Command]] = (
-    command("user exec", r"terminal length (\d+)", _length),
-    command("user", r"enable", _enters("exec")),
+    command("user exec", r"terminal length (\d+)", page_length),
+    command("user", r"enable", enters("exec")),
     command("user exec", r"show interfaces switchport(?: ([\w/-]+(?: \d+)?))?", _switchport),
     command("user exec", rf"({'|'.join(dnos6_show.SHOWN)})", _show),
-    command("exec", r"configure", _enters("config")),
+    command("exec", r"configure", enters("config")),
     command("exec", r"copy running-config startup-config", _copy),
-    command("user exec", r"exit|logout", _goodbye),
+    command("user exec", r"exit|logout", goodbye),
     command("config", r"interface ([\w/-]+(?: \d+)?)", _interface),
     command("config", r"vlan ([\d,-]+)", _vlan),
     command("config", r"spanning-tree bpdu-protection", _global),
-    command("config if vlan", r"end", _enters("exec")),
-    command("if vlan", r"exit", _enters("config")),
-    command("config", r"exit", _enters("exec")),
-    _line(r"switchport mode (trunk|access|general)", lambda port, found: replace(port, mode=MODES[found[1].lower()])),
+    command("config if vlan", r"end", enters("exec")),
+    command("if vlan", r"exit", enters("config")),
+    command("config", r"exit", enters("exec")),
+    line(r"switchport mode (trunk|access|general)", lambda port, found: replace(port, mode=MODES[found[1].lower()])),
     command("if", r"switchport access vlan (\d+)", _access),
     command("if", r"switchport trunk native vlan (\d+)", _native),
     command("if", r"switchport trunk allowed vlan( add| remove| except)? (all|[\d,-]+)", _allowed),
-    _line(r"no switchport trunk allowed vlan", lambda port, _: replace(port, allowed=None)),
-    _line(r"no switchport trunk native vlan", lambda port, _: replace(port, native=1)),
-    _line(r"shutdown", lambda port, _: replace(port, shut=True)),
-    _line(r"no shutdown", lambda port, _: replace(port, shut=False)),
-    _line(r"channel-group (\d+) mode active", lambda port, found: replace(port, lag=found[1])),
-    _line(r"no channel-group", lambda port, _: replace(port, lag="")),
-    _line(rf"no ({_OWN_LINES}(?: \S+)*)", _without),
-    _line(rf"{_OWN_LINES}(?: \S+)*", _own),
+    line(r"no switchport trunk allowed vlan", lambda port, _: replace(port, allowed=None)),
+    line(r"no switchport trunk native vlan", lambda port, _: replace(port, native=1)),
+    line(r"shutdown", lambda port, _: replace(port, shut=True)),
+    line(r"no shutdown", lambda port, _: replace(port, shut=False)),
+    line(r"channel-group (\d+) mode active", lambda port, found: replace(port, lag=found[1])),
+    line(r"no channel-group", lambda port, _: replace(port, lag="")),
+    line(rf"no ({_OWN_LINES}(?: \S+)*)", without),
+    line(rf"{_OWN_LINES}(?: \S+)*", own),
 )
 
 FACE: Final = Face(

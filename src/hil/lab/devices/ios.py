@@ -17,8 +17,10 @@ from hil.core.errors import BadArgument
 from hil.core.model import CLOSED, PortState
 from hil.core.vlans import fold, unfold
 from hil.drivers.switch.ios.spec import SPEC
-from hil.drivers.switch.mock.device import Carried, Foreign, Held
+from hil.drivers.switch.mock.device import Foreign, Held
 from hil.lab.devices import Served, ios_show
+from hil.lab.devices.allowed import AllowedRule, held_open, listed
+from hil.lab.devices.commands import goodbye, nothing, own, page_length, without
 from hil.lab.devices.model import Config, Device, Mode, PortConfig, Session, trunk_of_all
 from hil.lab.devices.shell import Command, Face, Login, Process, Terminal, command, serve_ssh
 
@@ -26,7 +28,6 @@ PORTS: Final = tuple(f"GigabitEthernet1/0/{number}" for number in range(1, 7))
 PARKED: Final = 999
 NEGOTIATES: Final = "switchport mode dynamic auto"
 FACTORY: Final = PortConfig(allowed=None, lines=frozenset({NEGOTIATES}))
-EVERY: Final = frozenset(range(1, 4095))
 _OWN_LINES: Final = r"(?:switchport nonegotiate|switchport voice vlan|spanning-tree|storm-control|description)"
 
 PORTFAST: Final = """\
@@ -37,18 +38,8 @@ PORTFAST: Final = """\
 """
 
 
-class IosRule:
+class IosRule(AllowedRule):
     """What a Catalyst makes of its configuration."""
-
-    def carried(self, config: Config, port: str) -> Carried:
-        found = config.ports[port]
-        if found.shut or found.mode is Mode.ROUTED or found.lag:
-            return Carried(None, frozenset())
-        if found.mode is Mode.ACCESS:
-            return Carried(found.access if found.access in config.vlans else None, frozenset())
-        allowed = (EVERY if found.allowed is None else found.allowed) & config.vlans
-        native = found.native if found.native in allowed else None
-        return Carried(native, frozenset(allowed - {native}), everything=found.allowed is None)
 
     def held(self, config: Config, port: str) -> Held:
         found = config.ports[port]
@@ -63,14 +54,7 @@ class IosRule:
             return CLOSED
         if NEGOTIATES in found.lines:
             return Foreign("mode dynamic auto", raw, PortState(found.access))
-        if found.mode is Mode.ACCESS:
-            return PortState(found.access)
-        if found.allowed is None:
-            return Foreign("trunk of all VLANs", raw)
-        if not found.allowed:
-            return Foreign("open without a VLAN", raw, CLOSED)
-        native = found.native if found.native in found.allowed else None
-        return PortState(native, found.allowed - {native})
+        return held_open(found, raw)
 
     def configured(self, config: Config, port: str, held: Held) -> PortConfig:
         found = config.ports[port]
@@ -85,15 +69,6 @@ class IosRule:
 
 async def _show(terminal: Terminal, found: re.Match[str]) -> str:
     return await terminal.show(ios_show.SHOWN[" ".join(found[1].lower().split())])
-
-
-async def _nothing(terminal: Terminal, found: re.Match[str]) -> str:
-    return ""
-
-
-async def _length(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.page = int(found[1])
-    return ""
 
 
 async def _enable(terminal: Terminal, found: re.Match[str]) -> str:
@@ -154,11 +129,6 @@ def _leaves_to(mode: str) -> Callable[[Terminal, re.Match[str]], Any]:
     return leave
 
 
-async def _goodbye(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.done = True
-    return ""
-
-
 async def _write(terminal: Terminal, found: re.Match[str]) -> str:
     return await terminal.save("Building configuration...\n[OK]")
 
@@ -208,34 +178,15 @@ def _nonegotiate(port: PortConfig, found: re.Match[str]) -> PortConfig:
     return replace(port, lines=port.lines | {"switchport nonegotiate"})
 
 
-def _allowed(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    how, text = (found[1] or "").strip().lower(), found[2].lower()
-    now = EVERY if port.allowed is None else port.allowed
-    if text in ("all", "none"):
-        return replace(port, allowed=None if text == "all" else frozenset())
-    vlans = unfold(text)
-    new = {"": vlans, "add": now | vlans, "remove": now - vlans, "except": EVERY - vlans}[how]
-    return replace(port, allowed=None if new == EVERY else frozenset(new))
-
-
-def _own(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    return replace(port, lines=port.lines | {" ".join(found[0].split())})
-
-
-def _without(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    gone = " ".join(found[1].split())
-    return replace(port, lines=frozenset(line for line in port.lines if not line.startswith(gone)))
-
-
 TABLE: Final[Sequence[Command]] = (
-    command("user exec", r"terminal length (\d+)", _length),
-    command("user exec", r"terminal width (\d+)", _nothing),
+    command("user exec", r"terminal length (\d+)", page_length),
+    command("user exec", r"terminal width (\d+)", nothing),
     command("user", r"enable", _enable),
     command("user exec", rf"({'|'.join(ios_show.SHOWN)})", _show),
     command("exec", r"configure terminal", _configure),
     command("exec", r"write(?: memory)?", _write),
     command("exec", r"copy running-config startup-config", _copy),
-    command("user exec", r"exit|logout", _goodbye),
+    command("user exec", r"exit|logout", goodbye),
     command("config if vlan", r"interface (\S+)", _interface),
     command("config if vlan", r"vlan ([\d,-]+)", _vlan),
     command("config if vlan", r"end", _leaves_to("exec")),
@@ -252,7 +203,7 @@ TABLE: Final[Sequence[Command]] = (
     _line(r"switchport access vlan (\d+)", lambda port, found: replace(port, access=int(found[1]))),
     _line(r"switchport trunk native vlan (\d+)", lambda port, found: replace(port, native=int(found[1]))),
     _line(r"no switchport trunk native vlan", lambda port, _: replace(port, native=1)),
-    _line(r"switchport trunk allowed vlan( add| remove| except)? (all|none|[\d,-]+)", _allowed),
+    _line(r"switchport trunk allowed vlan( add| remove| except)? (all|none|[\d,-]+)", listed),
     _line(r"no switchport trunk allowed vlan", lambda port, _: replace(port, allowed=None)),
     _line(
         r"switchport trunk encapsulation dot1q",
@@ -261,8 +212,8 @@ TABLE: Final[Sequence[Command]] = (
     _line(r"shutdown", lambda port, _: replace(port, shut=True), layer2=False),
     _line(r"no shutdown", lambda port, _: replace(port, shut=False), layer2=False),
     _line(r"channel-group (\d+) mode active", lambda port, found: replace(port, lag=f"Po{found[1]}"), layer2=False),
-    _line(rf"no ({_OWN_LINES}(?: \S+)*)", _without),
-    _line(rf"{_OWN_LINES}(?: \S+)+", _own),
+    _line(rf"no ({_OWN_LINES}(?: \S+)*)", without),
+    _line(rf"{_OWN_LINES}(?: \S+)+", own),
 )
 
 FACE: Final = Face(

@@ -57,9 +57,11 @@ class Config:
 
     ports: dict[str, PortConfig] = field(default_factory=dict)
     vlans: set[int] = field(default_factory=lambda: {1})
+    lines: set[str] = field(default_factory=set)
+    """Lines that are of no port and of no VLAN, as they were typed."""
 
     def copy(self) -> Config:
-        return Config(dict(self.ports), set(self.vlans))
+        return Config(dict(self.ports), set(self.vlans), set(self.lines))
 
 
 class Rule(Protocol):

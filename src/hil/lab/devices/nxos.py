@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hil.core.errors import BadArgument
-from hil.core.model import CLOSED, PortState
+from hil.core.model import CLOSED
 from hil.core.vlans import fold, unfold
-from hil.drivers.switch.mock.device import Carried, Foreign, Held
+from hil.drivers.switch.mock.device import Foreign, Held
 from hil.drivers.switch.nxos.spec import SPEC
 from hil.lab.devices import Served, nxos_show
+from hil.lab.devices.allowed import AllowedRule, held_open, listed
+from hil.lab.devices.commands import goodbye, nothing, own, page_length
 from hil.lab.devices.model import Config, Device, Mode, PortConfig, Session, trunk_of_all
 from hil.lab.devices.nxos_web import Api
 from hil.lab.devices.shell import Command, Face, Process, Terminal, command, serve_ssh
@@ -28,7 +30,6 @@ from hil.lab.devices.web import serve as serve_web
 PORTS: Final = tuple(f"Ethernet1/{number}" for number in range(1, 7))
 PARKED: Final = 999
 FACTORY: Final = PortConfig(allowed=None)
-EVERY: Final = frozenset(range(1, 4095))
 _OWN_LINES: Final = (
     r"(?:switchport voice vlan|spanning-tree|storm-control|description|inherit port-profile|switchport private-vlan)"
 )
@@ -41,18 +42,8 @@ Edge port type (portfast) should only be enabled on ports connected to a single
 """
 
 
-class NxosRule:
+class NxosRule(AllowedRule):
     """What a Nexus makes of its configuration."""
-
-    def carried(self, config: Config, port: str) -> Carried:
-        found = config.ports[port]
-        if found.shut or found.mode is Mode.ROUTED or found.lag:
-            return Carried(None, frozenset())
-        if found.mode is Mode.ACCESS:
-            return Carried(found.access if found.access in config.vlans else None, frozenset())
-        allowed = (EVERY if found.allowed is None else found.allowed) & config.vlans
-        native = found.native if found.native in allowed else None
-        return Carried(native, frozenset(allowed - {native}), everything=found.allowed is None)
 
     def held(self, config: Config, port: str) -> Held:
         found = config.ports[port]
@@ -65,14 +56,7 @@ class NxosRule:
             return Foreign("no switch port", raw, CLOSED)
         if found.shut:
             return CLOSED
-        if found.mode is Mode.ACCESS:
-            return PortState(found.access)
-        if found.allowed is None:
-            return Foreign("trunk of all VLANs", raw)
-        if not found.allowed:
-            return Foreign("open without a VLAN", raw, CLOSED)
-        native = found.native if found.native in found.allowed else None
-        return PortState(native, found.allowed - {native})
+        return held_open(found, raw)
 
     def configured(self, config: Config, port: str, held: Held) -> PortConfig:
         plain = replace(config.ports[port], mode=Mode.TRUNK, lag="")
@@ -86,15 +70,6 @@ class NxosRule:
 
 async def _show(terminal: Terminal, found: re.Match[str]) -> str:
     return await terminal.show(nxos_show.SHOWN[" ".join(found[1].lower().split())])
-
-
-async def _nothing(terminal: Terminal, found: re.Match[str]) -> str:
-    return ""
-
-
-async def _length(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.page = int(found[1])
-    return ""
 
 
 async def _configure(terminal: Terminal, found: re.Match[str]) -> str:
@@ -134,11 +109,6 @@ def _to(mode: str) -> Callable[[Terminal, re.Match[str]], Any]:
     return leave
 
 
-async def _goodbye(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.done = True
-    return ""
-
-
 async def _copy(terminal: Terminal, found: re.Match[str]) -> str:
     bars = "".join(f"\r[{'#' * done:<40}] {done * 5 // 2:>3}%" for done in (4, 20, 40))
     return await terminal.save(f"{bars}\nCopy complete, now saving to disk (please wait)...\nCopy complete.")
@@ -166,20 +136,6 @@ def _line(pattern: str, change: Change, *, layer2: bool = True) -> Command:
     return command("if", pattern, does)
 
 
-def _allowed(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    how, text = (found[1] or "").strip().lower(), found[2].lower()
-    now = EVERY if port.allowed is None else port.allowed
-    if text in ("all", "none"):
-        return replace(port, allowed=None if text == "all" else frozenset())
-    vlans = unfold(text)
-    new = {"": vlans, "add": now | vlans, "remove": now - vlans, "except": EVERY - vlans}[how]
-    return replace(port, allowed=None if new == EVERY else frozenset(new))
-
-
-def _own(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    return replace(port, lines=port.lines | {" ".join(found[0].split())})
-
-
 def _vlan_of(found: re.Match[str]) -> int:
     """The one VLAN of a line. Raises BadArgument."""
     if not 1 <= int(found[1]) <= 3967:
@@ -188,12 +144,12 @@ def _vlan_of(found: re.Match[str]) -> int:
 
 
 TABLE: Final[Sequence[Command]] = (
-    command("exec", r"terminal length (\d+)", _length),
-    command("exec", r"terminal width (\d+)", _nothing),
+    command("exec", r"terminal length (\d+)", page_length),
+    command("exec", r"terminal width (\d+)", nothing),
     command("exec config", rf"({'|'.join(nxos_show.SHOWN)})", _show),
     command("exec", r"configure terminal", _configure),
     command("exec config", r"copy running-config startup-config", _copy),
-    command("exec", r"exit", _goodbye),
+    command("exec", r"exit", goodbye),
     command("config", r"interface (\S+)", _interface),
     command("config", r"vlan ([\d,-]+)", _vlan),
     command("config if vlan", r"end", _to("exec")),
@@ -212,14 +168,14 @@ TABLE: Final[Sequence[Command]] = (
     _line(r"switchport access vlan (\d+)", lambda port, found: replace(port, access=_vlan_of(found))),
     _line(r"switchport trunk native vlan (\d+)", lambda port, found: replace(port, native=_vlan_of(found))),
     _line(r"no switchport trunk native vlan", lambda port, _: replace(port, native=1)),
-    _line(r"switchport trunk allowed vlan( add| remove| except)? (all|none|[\d,-]+)", _allowed),
+    _line(r"switchport trunk allowed vlan( add| remove| except)? (all|none|[\d,-]+)", listed),
     _line(r"no switchport trunk allowed vlan", lambda port, _: replace(port, allowed=None)),
     _line(r"shutdown", lambda port, _: replace(port, shut=True), layer2=False),
     _line(r"no shutdown", lambda port, _: replace(port, shut=False), layer2=False),
     _line(
         r"channel-group (\d+)(?: mode active)?", lambda port, found: replace(port, lag=f"Po{found[1]}"), layer2=False
     ),
-    _line(rf"{_OWN_LINES}(?: \S+)+", _own),
+    _line(rf"{_OWN_LINES}(?: \S+)+", own),
 )
 
 FACE: Final = Face(

@@ -20,6 +20,7 @@ from hil.drivers.switch.mock.device import Carried, Foreign, Held
 from hil.drivers.switch.mock.faults import FaultKind, Op
 from hil.drivers.switch.os10.spec import SPEC
 from hil.lab.devices import Served, os10_show
+from hil.lab.devices.commands import enters, goodbye, own, page_length
 from hil.lab.devices.model import Config, Device, Dropped, Mode, PortConfig, Session, trunk_of_all
 from hil.lab.devices.shell import Command, Face, Process, Terminal, command, serve_ssh
 
@@ -145,24 +146,6 @@ async def _show(terminal: Terminal, found: re.Match[str]) -> str:
     return await terminal.show(os10_show.SHOWN[" ".join(found[1].lower().split())])
 
 
-def _enters(mode: str) -> Callable[[Terminal, re.Match[str]], Any]:
-    async def enter(terminal: Terminal, found: re.Match[str]) -> str:
-        terminal.mode = mode
-        return ""
-
-    return enter
-
-
-async def _length(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.page = int(found[1])
-    return ""
-
-
-async def _goodbye(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.done = True
-    return ""
-
-
 async def _interface(terminal: Terminal, found: re.Match[str]) -> str:
     try:
         port = SPEC.port_name(found[1])
@@ -229,30 +212,28 @@ def _mode(port: PortConfig, found: re.Match[str]) -> PortConfig:
 
 
 def _line(pattern: str, change: Callable[[PortConfig, re.Match[str]], PortConfig]) -> Command:
+    """A line of an interface, in the session's transaction if it has one."""
+
     async def does(terminal: Terminal, found: re.Match[str]) -> str:
         return await _changes(terminal, lambda config: change(config, found))
 
     return command("if", pattern, does)
 
 
-def _own(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    return replace(port, lines=port.lines | {" ".join(found[0].split())})
-
-
 TABLE: Final[Sequence[Command]] = (
-    command("exec", r"terminal length (\d+)", _length),
+    command("exec", r"terminal length (\d+)", page_length),
     command("exec", rf"({'|'.join(os10_show.SHOWN)})", _show),
     command("exec", r"start transaction", _start),
     command("exec", r"commit", _commit),
     command("exec", r"discard", _discard),
-    command("exec", r"configure terminal", _enters("config")),
+    command("exec", r"configure terminal", enters("config")),
     command("exec", r"copy running-configuration startup-configuration", _save),
-    command("exec", r"exit", _goodbye),
+    command("exec", r"exit", goodbye),
     command("config", r"interface vlan (\d+)", _vlan),
     command("config", r"interface ((?:ethernet|port-channel) ?\S+)", _interface),
-    command("config if vlan", r"end", _enters("exec")),
-    command("if vlan", r"exit", _enters("config")),
-    command("config", r"exit", _enters("exec")),
+    command("config if vlan", r"end", enters("exec")),
+    command("if vlan", r"exit", enters("config")),
+    command("config", r"exit", enters("exec")),
     _line(r"switchport mode (trunk|access)", _mode),
     _line(r"no switchport", lambda port, _: replace(port, mode=Mode.ROUTED)),
     command("if", r"switchport access vlan (\d+)", _access),
@@ -261,7 +242,7 @@ TABLE: Final[Sequence[Command]] = (
     _line(r"shutdown", lambda port, _: replace(port, shut=True)),
     _line(r"no shutdown", lambda port, _: replace(port, shut=False)),
     _line(r"channel-group (\d+) mode active", lambda port, found: replace(port, lag=found[1])),
-    _line(rf"{_OWN_LINES}(?: \S+)*", _own),
+    _line(rf"{_OWN_LINES}(?: \S+)*", own),
 )
 
 FACE: Final = Face(

@@ -18,6 +18,7 @@ from hil.core.model import CLOSED, PortState
 from hil.drivers.switch.mock.device import Carried, Foreign, Held
 from hil.drivers.switch.os9.names import known
 from hil.lab.devices import Served, os9_show
+from hil.lab.devices.commands import enters, goodbye, page_length
 from hil.lab.devices.model import Config, Device, Mode, PortConfig, Session
 from hil.lab.devices.os9_show import HYBRID
 from hil.lab.devices.shell import Command, Face, Process, Terminal, command, serve_ssh
@@ -76,24 +77,6 @@ class Os9Rule:
 
 async def _show(terminal: Terminal, found: re.Match[str]) -> str:
     return await terminal.show(os9_show.SHOWN[" ".join(found[1].lower().split())])
-
-
-def _enters(mode: str) -> Callable[[Terminal, re.Match[str]], Any]:
-    async def enter(terminal: Terminal, found: re.Match[str]) -> str:
-        terminal.mode = mode
-        return ""
-
-    return enter
-
-
-async def _length(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.page = int(found[1])
-    return ""
-
-
-async def _goodbye(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.done = True
-    return ""
 
 
 async def _write(terminal: Terminal, found: re.Match[str]) -> str:
@@ -207,17 +190,17 @@ async def _own(terminal: Terminal, found: re.Match[str]) -> str:
 
 
 TABLE: Final[Sequence[Command]] = (
-    command("user exec", r"terminal length (\d+)", _length),
-    command("user", r"enable", _enters("exec")),
+    command("user exec", r"terminal length (\d+)", page_length),
+    command("user", r"enable", enters("exec")),
     command("user exec", rf"({'|'.join(os9_show.SHOWN)})", _show),
-    command("exec", r"configure(?: terminal)?", _enters("config")),
+    command("exec", r"configure(?: terminal)?", enters("config")),
     command("exec", r"write(?: memory)?", _write),
-    command("user exec", r"exit", _goodbye),
+    command("user exec", r"exit", goodbye),
     command("config", r"interface vlan (\d+)", _vlan),
     command("config", r"interface ([\w-]+ ?[\d/:]+)", _interface),
-    command("config", r"end", _enters("exec")),
-    command("if vlan", r"exit", _enters("config")),
-    command("config", r"exit", _enters("exec")),
+    command("config", r"end", enters("exec")),
+    command("if vlan", r"exit", enters("config")),
+    command("config", r"exit", enters("exec")),
     _member("tagged", _cannot_tag, _tag),
     _member("untagged", _cannot_untag, lambda rule, port, vlan: replace(port, native=vlan)),
     _member("no tagged", lambda rule, port, vlan: "" if vlan in _tags(port) else "is not tagged here", _leave),

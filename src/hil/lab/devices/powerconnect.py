@@ -9,7 +9,7 @@ of the shape that such switches print. It forwards no frame.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -20,6 +20,7 @@ from hil.core.vlans import unfold
 from hil.drivers.switch.mock.device import Carried, Foreign, Held
 from hil.drivers.switch.powerconnect.spec import SPEC
 from hil.lab.devices import Served, powerconnect_show
+from hil.lab.devices.commands import enters, goodbye, line, own, port_named
 from hil.lab.devices.model import Config, Device, Mode, PortConfig, Session, trunk_of_all
 from hil.lab.devices.shell import Command, Face, Login, Process, Terminal, asked_in_shell, command, serve_ssh
 
@@ -80,28 +81,12 @@ async def _switchport(terminal: Terminal, found: re.Match[str]) -> str:
     name = " ".join((found[1] or "").split())
     if not name and terse:
         return "% Incomplete command"
-    if name and _port(terminal, name) is None:
+    if name and port_named(terminal, SPEC, name) is None:
         return "% bad parameter value"
-    only = [name and _port(terminal, name)] if name else terminal.device.ports()
+    only = [name and port_named(terminal, SPEC, name)] if name else terminal.device.ports()
     return await terminal.show(
         lambda device: powerconnect_show.switchports(device, [port for port in only if port], terse=terse)
     )
-
-
-def _port(terminal: Terminal, text: str) -> str | None:
-    try:
-        port = SPEC.port_name(text)
-    except BadArgument:
-        return None
-    return port if port in terminal.device.config.ports else None
-
-
-def _enters(mode: str) -> Callable[[Terminal, re.Match[str]], Any]:
-    async def enter(terminal: Terminal, found: re.Match[str]) -> str:
-        terminal.mode = mode
-        return ""
-
-    return enter
 
 
 async def _datadump(terminal: Terminal, found: re.Match[str]) -> str:
@@ -109,13 +94,8 @@ async def _datadump(terminal: Terminal, found: re.Match[str]) -> str:
     return ""
 
 
-async def _goodbye(terminal: Terminal, found: re.Match[str]) -> str:
-    terminal.done = True
-    return ""
-
-
 async def _interface(terminal: Terminal, found: re.Match[str]) -> str:
-    port = _port(terminal, " ".join(found[1].split()))
+    port = port_named(terminal, SPEC, " ".join(found[1].split()))
     if port is None:
         return "% bad parameter value"
     terminal.mode, terminal.place = "if", port
@@ -138,15 +118,13 @@ async def _copy(terminal: Terminal, found: re.Match[str]) -> str:
     return await terminal.save(f"{journal}flash://startup-config\n%COPY-N-TRAP: the copy ended\nCopy succeeded")
 
 
-async def _changes(terminal: Terminal, change: Callable[[PortConfig], PortConfig]) -> str:
-    return await terminal.change(terminal.place, change)
-
-
 async def _allowed(terminal: Terminal, found: re.Match[str]) -> str:
     """All, none, add or remove: there is no form that replaces."""
     word = found[1].lower()
     if word in ("all", "none"):
-        return await _changes(terminal, lambda port: replace(port, allowed=None if word == "all" else frozenset()))
+        return await terminal.change(
+            terminal.place, lambda port: replace(port, allowed=None if word == "all" else frozenset())
+        )
     how, text = word.split()
     try:
         vlans = unfold(text)
@@ -160,25 +138,14 @@ async def _allowed(terminal: Terminal, found: re.Match[str]) -> str:
         new = now | vlans if how == "add" else now - vlans
         return replace(port, allowed=None if new == EVERY else frozenset(new))
 
-    return await _changes(terminal, change)
+    return await terminal.change(terminal.place, change)
 
 
 async def _native(terminal: Terminal, found: re.Match[str]) -> str:
     vlan = None if found[1].lower() == "none" else int(found[1])
     if vlan is not None and vlan not in terminal.device.config.vlans:
         return _MISSING
-    return await _changes(terminal, lambda port: replace(port, native=vlan))
-
-
-def _line(pattern: str, change: Callable[[PortConfig, re.Match[str]], PortConfig]) -> Command:
-    async def does(terminal: Terminal, found: re.Match[str]) -> str:
-        return await _changes(terminal, lambda config: change(config, found))
-
-    return command("if", pattern, does)
-
-
-def _own(port: PortConfig, found: re.Match[str]) -> PortConfig:
-    return replace(port, lines=port.lines | {" ".join(found[0].split())})
+    return await terminal.change(terminal.place, lambda port: replace(port, native=vlan))
 
 
 MODES: Final = {"trunk": Mode.TRUNK, "access": Mode.ACCESS, "general": Mode.HYBRID}
@@ -186,22 +153,22 @@ TABLE: Final[Sequence[Command]] = (
     command("exec", r"(no )?terminal datadump", _datadump),
     command("exec", r"show interfaces switchport(?: ([\w/-]+(?: \d+)?))?", _switchport),
     command("exec", rf"({'|'.join(powerconnect_show.SHOWN)})", _show),
-    command("exec", r"configure", _enters("config")),
+    command("exec", r"configure", enters("config")),
     command("exec", r"copy running-config startup-config", _copy),
-    command("exec", r"exit", _goodbye),
+    command("exec", r"exit", goodbye),
     command("config", r"interface ([\w/-]+(?: \d+)?)", _interface),
-    command("config", r"vlan database", _enters("vlan")),
+    command("config", r"vlan database", enters("vlan")),
     command("vlan", r"vlan ([\d,-]+)", _vlan),
-    command("config if vlan", r"end", _enters("exec")),
-    command("if vlan", r"exit", _enters("config")),
-    command("config", r"exit", _enters("exec")),
-    _line(r"switchport mode (trunk|access|general)", lambda port, found: replace(port, mode=MODES[found[1].lower()])),
+    command("config if vlan", r"end", enters("exec")),
+    command("if vlan", r"exit", enters("config")),
+    command("config", r"exit", enters("exec")),
+    line(r"switchport mode (trunk|access|general)", lambda port, found: replace(port, mode=MODES[found[1].lower()])),
     command("if", r"switchport trunk native vlan (none|\d+)", _native),
     command("if", r"switchport trunk allowed vlan (all|none|(?:add|remove) [\d,-]+)", _allowed),
-    _line(r"shutdown", lambda port, _: replace(port, shut=True)),
-    _line(r"no shutdown", lambda port, _: replace(port, shut=False)),
-    _line(r"channel-group (\d+) mode (?:on|auto)", lambda port, found: replace(port, lag=found[1])),
-    _line(rf"{_OWN_LINES}(?: \S+)*", _own),
+    line(r"shutdown", lambda port, _: replace(port, shut=True)),
+    line(r"no shutdown", lambda port, _: replace(port, shut=False)),
+    line(r"channel-group (\d+) mode (?:on|auto)", lambda port, found: replace(port, lag=found[1])),
+    line(rf"{_OWN_LINES}(?: \S+)*", own),
 )
 
 FACE: Final = Face(

@@ -27,8 +27,8 @@ def steps(config: Mapping[str, Any], batch: Sequence[PortChange]) -> list[Step]:
     everyone = tuple(change.port for change in batch)
     made = [Step(everyone, (f"vlan {fold({config['parked']})}", "exit"))] if batch else []
     made += [Step(ports, (f"vlan {part}", "exit")) for ports, part in new_vlans(batch, LONGEST_LIST)]
-    if opening := tuple(change.port for change in batch if _opens(change) and config.get("edge", True)):
-        made.append(Step(opening, ("spanning-tree bpdu-protection",)))  # one switch for all edge ports, and no others
+    if open_ones := tuple(change.port for change in batch if change.want.enabled and config.get("edge", True)):
+        made.append(Step(open_ones, ("spanning-tree bpdu-protection",)))  # one switch for all edge ports, and no others
     return [*made, *(Step((change.port,), (*_port(config, change), "exit")) for change in batch)]
 
 
@@ -76,8 +76,8 @@ def _port(config: Mapping[str, Any], change: PortChange) -> Iterator[str]:
     yield from (f"switchport trunk allowed vlan add {part}" for part in rest)
     if want.native is not None:
         yield f"switchport trunk native vlan {want.native}"
+    yield from _edge(config)
     if _opens(change):
-        yield from _edge(config)
         yield "no shutdown"
 
 

@@ -66,9 +66,9 @@ def _port(config: Mapping[str, Any], change: PortChange) -> Iterator[str]:
         have = PortState(want.native)
     if want.enabled:
         yield from _difference(have, want)
-    if want.enabled and CLOSED in (change.have or CLOSED, want):
         yield from _edge(config)
-        yield "no shutdown"
+        if not (change.have and change.have.enabled):
+            yield "no shutdown"
 
 
 def _difference(have: PortState, want: PortState) -> Iterator[str]:

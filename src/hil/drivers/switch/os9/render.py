@@ -70,8 +70,8 @@ def _port(config: Mapping[str, Any], change: PortChange, standing: Mapping[str, 
         yield from _left(port, here.untagged - {config.get("default_vlan", 1)}, here.tagged)
     else:
         here = Standing(True, True)
-    if opening:
-        yield from (f"interface {port}", *_mode(here), *_edge(config))
+    if hardened := [*(_mode(here) if opening else ()), *(_edge(config) if want.enabled else ())]:
+        yield from (f"interface {port}", *hardened)
     old = CLOSED if have is None else have
     yield from _moved(port, old, want)
     if closing and here.switchport:

@@ -51,9 +51,10 @@ def _port(config: Mapping[str, Any], change: PortChange) -> Iterator[str]:
         yield from ("switchport mode trunk", f"{_TRUNK} native vlan none", f"{_TRUNK} allowed vlan none")
         have = CLOSED
     yield from _difference(have, want)
-    if have == CLOSED and want.enabled:
+    if want.enabled:
         yield from _edge(config)
-        yield "no shutdown"
+        if have == CLOSED:
+            yield "no shutdown"
 
 
 def _difference(have: PortState, want: PortState) -> Iterator[str]:

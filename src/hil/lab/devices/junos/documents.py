@@ -85,6 +85,8 @@ def edited(config: Config, names: Names, change: ET.Element) -> Config:
     edges = {text(part, "name") for part in children(change, "protocols", "rstp", "interface")}
     for port in edges & set(new.ports):
         new.ports[port] = replace(new.ports[port], lines=new.ports[port].lines | {"edge"})
+    if child(change, "protocols", "rstp", "bpdu-block-on-edge") is not None:
+        new.lines.add("bpdu-block-on-edge")
     return new
 
 

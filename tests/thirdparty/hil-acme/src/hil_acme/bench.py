@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from hil.core.errors import BadArgument
+from hil.core.model import PortState
 from hil.testing import Control, check_switch_driver
+from hil.testing.case import Notes
 from hil_acme.session import open_session
 from hil_acme.spec import SPEC
-from hil_acme.text import state, written
+from hil_acme.text import observed, state, written
 
 PORTS = ("a1", "a2", "a3")
 PASSWORD = "turtle"
@@ -31,7 +33,9 @@ class Acme:
         self.saved = dict(self.running)
         self.refusals: dict[str, str] = {}
         self.lose = False
+        self.full = ""
         self.writes = 0
+        self.notes: list[dict[str, str]] = []
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[dict[str, Any]]:
@@ -59,6 +63,9 @@ class Acme:
             case ["about"] if known:
                 return ["Roadrunner 4.2", "ok"]
             case ["save"] if known:
+                if words := self.full:
+                    self.full = ""
+                    return [f"no {words}"]
                 self.saved = dict(self.running)
                 return ["ok"]
             case ["set", port, native, tagged] if known:
@@ -70,11 +77,14 @@ class Acme:
             return [f"no {words}"]
         if port not in self.running:
             return [f"no port {port}"]
+        if self.running[port].startswith("lag"):
+            return [f"no {port} belongs to {self.running[port]}"]
         try:
             self.running[port] = written(state(native, tagged))
         except (BadArgument, ValueError):
             return ["no VLANs of that kind"]
         self.writes += 1
+        self.notes.append(dict(self.running))
         lost, self.lose = self.lose, False
         return None if lost else ["ok"]
 
@@ -92,12 +102,39 @@ def control(acme: Acme) -> Control:
         acme.running = dict(acme.saved)
 
     async def make_foreign(port: str) -> None:
-        acme.running[port] = "lag 3"
+        acme.running[port] = "all"
 
     async def writes() -> int:
         return acme.writes
 
-    return Control(refuse=refuse, lose_reply=lose_reply, reboot=reboot, make_foreign=make_foreign, writes=writes)
+    async def fail_save(words: str) -> None:
+        acme.full = words
+
+    async def carries(port: str) -> PortState | None:
+        return observed(acme.running[port]).state
+
+    async def bundle(port: str) -> None:
+        acme.running[port] = "lag 3"
+
+    async def unbundle(port: str) -> None:
+        acme.running[port] = "- -"
+
+    def watch(ports: Sequence[str]) -> Notes:
+        acme.notes = [dict(acme.running)]
+        return lambda: [{port: observed(note[port]).state for port in ports} for note in acme.notes]
+
+    return Control(
+        refuse=refuse,
+        lose_reply=lose_reply,
+        reboot=reboot,
+        make_foreign=make_foreign,
+        writes=writes,
+        fail_save=fail_save,
+        carries=carries,
+        watch=watch,
+        bundle=bundle,
+        unbundle=unbundle,
+    )
 
 
 async def check() -> None:
