@@ -16,6 +16,7 @@ PARTS = {
     "platforms": "48 ports on each platform",
     "api": "The API on PostgreSQL",
     "ipmi": "IPMI through ipmitool",
+    "obm": "Out-of-band management at size",
 }
 
 

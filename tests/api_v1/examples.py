@@ -10,6 +10,8 @@ from typing import Any
 
 OPERATION = "{operation}"
 KEY = "{key}"
+SSH_ID = "{ssh_key}"
+SSH_KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 42}B of a test"
 PASSWORD = "a brand new password"
 SWITCH = {"name": "new", "driver": "mock", "config": {"hostname": "h", "username": "", "password": ""}}
 
@@ -82,6 +84,13 @@ EXAMPLES = [
     Example("console_ticket", "POST", "/v1/nodes/mine/console", {}, "of p, to type"),
     Example("console_ticket", "POST", "/v1/nodes/mine/console", {"watch": True}, "of p, to watch"),
     Example("console_ticket", "POST", "/v1/nodes/idle/console", {}, "free"),
+    Example(
+        "console_ssh",
+        "POST",
+        "/v1/nodes/mine/console/ssh",
+        {"returned": "forged", "public_key": SSH_KEY, "opens": False},
+        "for no obmd",
+    ),
     Example("power_show", "GET", "/v1/nodes/mine/power", about="of p"),
     Example("power_show", "GET", "/v1/nodes/idle/power", about="free"),
     Example("power_set", "POST", "/v1/nodes/mine/power", {"action": "on"}, "of p"),
@@ -157,6 +166,10 @@ EXAMPLES = [
     Example("key_create", "POST", "/v1/keys", {"project": "p", "role": "reader"}, "for p"),
     Example("key_create", "POST", "/v1/keys", {"operator": True}, "for an operator"),
     Example("key_revoke", "DELETE", f"/v1/keys/{KEY}", about="of alice"),
+    Example("ssh_key_list", "GET", "/v1/ssh-keys"),
+    Example("ssh_key_list", "GET", "/v1/ssh-keys?user=alice", about="of alice"),
+    Example("ssh_key_add", "POST", "/v1/ssh-keys", {"public_key": SSH_KEY}),
+    Example("ssh_key_remove", "DELETE", f"/v1/ssh-keys/{SSH_ID}", about="of alice"),
     Example("plan_show", "GET", "/v1/plan"),
     Example("trouble_show", "GET", "/v1/trouble"),
     Example("journal_list", "GET", "/v1/journal"),

@@ -14,7 +14,7 @@ from hil.services.attach import node_connect_network
 from hil.services.context import Context
 from hil.store.migrate import upgrade
 from hil.store.unit import Store
-from tests.api_v1.examples import EXAMPLES, KEY, OPERATION, Example
+from tests.api_v1.examples import EXAMPLES, KEY, OPERATION, SSH_ID, SSH_KEY, Example
 from tests.api_v1.listening import follow
 from tests.api_v1.world import World, change, open_world
 
@@ -69,6 +69,7 @@ class Walk:
         self.token = world.ok("POST", "/v1/keys", {"project": "p", "role": "reader"}, by="alice")["token"]
         self._known = {
             KEY: world.ok("POST", "/v1/keys", {}, by="alice")["id"],
+            SSH_ID: world.ok("POST", "/v1/ssh-keys", {"public_key": SSH_KEY.replace("B of", "C of")}, by="alice")["id"],
             OPERATION: world.ok("POST", "/v1/network-changes", change("busy", "net"), by="alice")["id"],
         }
         world.store.engine.dispose()

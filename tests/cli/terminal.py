@@ -11,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Terminal:
 
     def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
         self.master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (40, 120))
         self.seen = ""
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, env=clean(dict(environ)), start_new_session=True

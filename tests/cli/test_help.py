@@ -37,6 +37,7 @@ def test_every_noun_and_verb_that_was_promised_is_there() -> None:
     promised = """
     node list|show|allocate|release|register|delete|label|metadata|quarantine|maintenance|return
     node power|boot|sensors|events|identify|media|firmware|console
+    node recording list|recording show|recording search|recording replay
     node obm show|obm enable|obm disable|obm set|obm unset
     network create|list|show|delete|connect|detach|grant|revoke|publish|unpublish|attachments
     project list|show|create|delete|quota|enable|disable
@@ -44,7 +45,7 @@ def test_every_noun_and_verb_that_was_promised_is_there() -> None:
     switch list|show|register|update|delete|drivers
     port list|show|register|delete|wire|unwire|lock|unlock|unquarantine|revert|give-up
     user list|show|create|delete|password|promote|demote
-    key list|create|delete
+    key list|create|delete|ssh list|ssh add|ssh delete
     member list|set|remove
     operation list|show|wait|cancel
     pool show|set
@@ -77,7 +78,7 @@ def test_every_example_is_a_command_line_that_is_understood(example: str) -> Non
     """Parse it as `hil` would, and stop before anything is done."""
     stages = [stage.split("#")[0] for stage in example.replace("<(", "| ").replace(")", "").split("|")]
     words = next(shlex.split(stage) for stage in stages if stage.strip().startswith("hil "))
-    words = ["-" if word.endswith(".yaml") else word for word in words]
+    words = ["-" if word.endswith((".yaml", ".pub")) else word for word in words]
     ctx, command, rest = click.Context(app, info_name="hil"), app, words[1:]
     while isinstance(command, Group):
         ctx = command.make_context(ctx.info_name, rest, parent=ctx.parent)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.cli.commands.console import HELP
+from hil.cli.commands.console import HELP, START
 from hil.cli.escape import Escape, Key
 from hil.client import Conflict, PowerTimeout, Unavailable
 from hil.core.obms import BootChoice, BootDevice
@@ -137,7 +137,7 @@ def test_a_console_is_a_terminal_until_a_tilde_and_a_dot(
     machine, environ = machines[first], world.server.environ(MEMBER)
     machine.on = True
     seat = at(f"node console {first} --log {tmp_path}/log", environ)
-    seat.read(HELP[-20:])
+    seat.read(START[-20:])
     seat.type("one\x03~two\r", "login:")
     assert bytes(machine.typed) == b"one\x03~two\r"  # Ctrl-C is the machine's
     watcher = at(f"node console {first} --follow", environ)
@@ -158,13 +158,13 @@ def test_a_console_that_is_cut_says_why_and_leaves_the_terminal_as_it_was(
 ) -> None:
     first = next(iter(machines))
     seat = at(f"node console {first}", world.server.environ(MEMBER))
-    seat.read(HELP[-20:])
-    machines[first].print(b"it lives")
+    seat.read(START[-20:])
+    world.server.devices.print(machines[first], b"it lives")
     seat.read("it lives")
     world.tenant.nodes.release(first).wait(60)
     assert seat.end() == 1
     assert "hil: " in seat.seen
-    machines[first].print(b"the next one's secret")
+    world.server.devices.print(machines[first], b"the next one's secret")
     assert "secret" not in seat.seen
 
 

@@ -49,6 +49,7 @@ class Server:
         self.log, self.state = directory / "log", directory / "state"
         options = ["serve", "--state", str(directory / "state"), "--listen", "127.0.0.1:0", "--first-operator", "root"]
         settings = {"HIL_ADMIN_PASSWORD": PASSWORD, "HIL_VLAN__POOL": "100-999", "HIL_WORKER__TICK": "0.2"}
+        settings |= {"HIL_OBMD__SSH_LISTEN": "127.0.0.1:0"}
         with self.log.open("wb") as log:
             command = [sys.executable, "-c", MAIN, *options]
             self._process = subprocess.Popen(
@@ -119,6 +120,10 @@ class Devices:
         self._servers.append(made)
         asyncio.run_coroutine_threadsafe(made.start(), self._loop).result(30)
         return made.address
+
+    def print(self, machine: Machine, data: bytes) -> None:
+        """Let a machine say something; it lives in the thread of its controller."""
+        self._loop.call_soon_threadsafe(machine.print, data)
 
     def stop(self) -> None:
         for server in self._servers:

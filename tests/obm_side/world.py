@@ -42,8 +42,10 @@ class Obmd:
 
 
 @asynccontextmanager
-async def obmd_at(store: ObmdStore, keys: Sequence[str], address: str) -> AsyncIterator[Obmd]:
-    app = create_app(store, ObmdSettings(public_keys=keys, admin_token=Secret(ADMIN), limits=QUICK))
+async def obmd_at(
+    store: ObmdStore, keys: Sequence[str], address: str, limits: ObmdLimits = QUICK
+) -> AsyncIterator[Obmd]:
+    app = create_app(store, ObmdSettings(public_keys=keys, admin_token=Secret(ADMIN), limits=limits))
     bound = listen(address)
     url = f"http://{written(bound)}"
     part = HttpPart("obmd", app, bound, drain=1.0, websockets=True, let_go=lambda: close_consoles(app))
@@ -69,6 +71,7 @@ class ObmWorld:
     servers: dict[str, EmulatedBmcServer] = field(default_factory=dict)
     site: Obmd | None = None
     address: str = "127.0.0.1:0"
+    limits: ObmdLimits = QUICK
 
     def run(self, work: Any) -> Any:
         return self.hil.runner.run(work)
@@ -82,7 +85,7 @@ class ObmWorld:
         """Start obmd, or start it again, with HIL's present public keys."""
         keys = self.hil.store.change(obm_public_keys)
         self.stack = AsyncExitStack()
-        self.site = self.run(self.stack.enter_async_context(obmd_at(self.store, keys, self.address)))
+        self.site = self.run(self.stack.enter_async_context(obmd_at(self.store, keys, self.address, self.limits)))
         self.address = self.obmd.url.removeprefix("http://")
 
     def stop(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -17,6 +18,9 @@ from hil.obmd import nodes
 from hil.obmd.store import ObmdStore
 from hil.store.keys import Keyring
 from tests.drivers.obm_memory import SPEC, Controller, MemorySpec, opener
+from tests.obmd.answers import OnSite
+from tests.obmd.serving import QUICK, Site, site
+from tests.obmd.ssh_desk import AtDesk, FakeHil, Work, desk, granted
 
 if TYPE_CHECKING:
     from tests.support.databases import Cluster
@@ -81,3 +85,31 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Controller:
     monkeypatch.setattr(nodes, "obm_spec", spec)
     monkeypatch.setattr(nodes, "open_obm_function", open_function)
     return found
+
+
+@pytest.fixture
+def on_site(obmd_store: ObmdStore) -> OnSite:
+    """Run a test's coroutine on a running obmd."""
+
+    def run(work: Callable[[Site], Coroutine[Any, Any, None]], limits: Any = QUICK, **settings: Any) -> None:
+        async def inner() -> None:
+            async with site(obmd_store, limits, **settings) as found:
+                await work(found)
+
+        asyncio.run(inner())
+
+    return run
+
+
+@pytest.fixture
+def at_desk(obmd_store: ObmdStore, tmp_path: Path) -> AtDesk:
+    """Run a test's coroutine at a desk, with a HIL that answers so."""
+
+    def run(work: Work, answer: Callable[..., tuple[int, dict[str, Any]]] = granted, url: str = "") -> None:
+        async def inner() -> None:
+            async with asyncio.timeout(60), desk(obmd_store, tmp_path, FakeHil(answer, url=url)) as found:
+                await work(found)
+
+        asyncio.run(inner())
+
+    return run

@@ -19,6 +19,7 @@ from hil.obmd.app import ObmdSettings, close_consoles, create_app
 from hil.obmd.gate import Gate
 from hil.obmd.limits import ObmdLimits
 from hil.obmd.nodes import Nodes
+from hil.obmd.owner import Clock
 from hil.obmd.store import ObmdStore
 from hil.process.http import HttpPart, listen, written
 from hil.services.capability import Capability, Right, Signer, new_key
@@ -94,10 +95,12 @@ class Site:
 
 
 @asynccontextmanager
-async def site(store: ObmdStore, limits: ObmdLimits = QUICK, **settings: Any) -> AsyncIterator[Site]:
+async def site(
+    store: ObmdStore, limits: ObmdLimits = QUICK, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Site]:
     """Run an obmd for a while."""
     given = {"public_keys": [SIGNER.public], "admin_token": Secret(ADMIN), "limits": limits} | settings
-    app = create_app(store, ObmdSettings(**given))
+    app = create_app(store, ObmdSettings(**given), clock)
     bound = listen("127.0.0.1:0")
     url = f"http://{written(bound)}"
     part = HttpPart("obmd", app, bound, drain=1.0, websockets=True, let_go=lambda: close_consoles(app))

@@ -267,3 +267,19 @@ def test_a_line_that_takes_no_input_does_not_hang_its_writer() -> None:
             await desk.hub.write(ann, b"x")
 
     at_desk(work, replace(LIMITS, deadline=0.01))
+
+
+def test_a_console_that_floods_leaves_everybody_their_turn() -> None:
+    async def work(desk: Desk) -> None:
+        viewer = await desk.hub.attach("ann")
+        await viewer.take()
+        for number in range(100):
+            desk.lines[-1].output.put_nowait(b"%016d" % number)  # at once, and more than a viewer may be behind
+        seen = b""
+        while len(seen) < 1600:
+            items = await viewer.take()
+            assert all(isinstance(item, bytes) for item in items), "something was lost"
+            seen += b"".join(item for item in items if isinstance(item, bytes))
+        assert seen == b"".join(b"%016d" % number for number in range(100))
+
+    at_desk(work)

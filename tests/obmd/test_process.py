@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import configparser
 import re
+import resource
 import ssl
 import stat
 from collections.abc import Callable, Iterator
@@ -171,6 +172,18 @@ def test_with_postgresql_the_key_file_is_named(tmp_path: Path) -> None:
     config = Config(obmd=Obmd.model_validate({"url": "postgresql://hil@/obmd"}))
     with pytest.raises(BadArgument, match=r"\[obmd\] key_file: with PostgreSQL"), obmd_parts(config, tmp_path):
         raise AssertionError("it began")
+
+
+def test_obmd_may_open_a_file_for_each_controller_of_a_large_room(tmp_path: Path) -> None:
+    given, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, most - 1), most))
+    try:
+        config = Config(obmd=Obmd.model_validate({"url": "postgresql://hil@/obmd"}))
+        with pytest.raises(BadArgument, match="key_file"), obmd_parts(config, tmp_path):
+            raise AssertionError("it began")
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (given, most))
 
 
 def hil_admin(*arguments: str) -> Result:

@@ -230,7 +230,25 @@ def test_where_nothing_can_be_written_the_console_goes_on(
 def test_lines_are_found_as_people_saw_them(
     heard: list[tuple[float, bytes]], text: str, lines: list[tuple[float, str]]
 ) -> None:
-    assert list(record_play.matches(heard, text)) == lines
+    assert [(match.at, match.line) for match in record_play.matches(heard, text)] == lines
+
+
+def test_a_line_is_found_with_those_around_it() -> None:
+    heard = [(float(number), b"line %d\r\n" % number) for number in range(1, 8)]
+    found = [(m.line, m.before, m.after) for m in record_play.matches([*heard, (9.0, b"line 2")], "line 2", 2)]
+    assert found == [
+        ("line 2", ("line 1",), ["line 3", "line 4"]),
+        ("line 2", ("line 6", "line 7"), []),
+    ]
+    assert [m.line for m in record_play.matches(heard, "LINE", 1)] == [f"line {number}" for number in range(1, 8)]
+
+
+@pytest.mark.parametrize(
+    "evil", ["\x1b]0;title\x07", "\x1bP$q\x1b\\", "\x9b2J", "\x1b[2J", "\x1b(B", "\x08\x7f\x85", "\x1b_x\x1b\\"]
+)
+def test_lines_hold_nothing_that_a_terminal_would_obey(evil: str) -> None:
+    ((_, line),) = record_play.lines([(1.0, f"a{evil}b\n".encode())])
+    assert line == "ab"
 
 
 # -- over HTTP --------------------------------------------------------------------------------------------------------

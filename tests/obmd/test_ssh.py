@@ -1,15 +1,10 @@
-"""Consoles over SSH: an API key or a capability opens one node's console, and the next epoch ends it at once."""
+"""Consoles over SSH: an API key or a capability opens one node's console, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import stat
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +16,16 @@ from hil.config.model import Obmd, Server
 from hil.core.errors import BadArgument
 from hil.obmd import ssh
 from hil.obmd.recording import RecordLimits
-from hil.obmd.ssh import TRIES, Hil, SshPart, host_key
-from hil.obmd.ssh_seat import EARLY, Tilde, clean
-from hil.obmd.store import ObmdStore
+from hil.obmd.ssh import TRIES, host_key
+from hil.obmd.ssh_seat import Tilde, clean
 from hil.process.http import listen
 from hil.process.obmd import obmd_parts, record_limits
 from hil.process.obmd_inside import hil_url as own_url
-from hil.services.capability import SKEW, Right
-from tests.obmd.serving import Site, site, token, true
+from hil.services.capability import Right
+from tests.obmd.serving import token, true
+from tests.obmd.ssh_desk import KEY, AtDesk, Desk
 from tests.process.serving import Hil as Serving
 from tests.process.serving import run
-
-KEY = "an-api-key-of-ann"
 
 
 @pytest.mark.parametrize(
@@ -66,157 +59,6 @@ def test_the_host_key_is_made_once_for_its_owner(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["ssh_host_key"]
     assert stat.S_IMODE((tmp_path / "ssh_host_key").stat().st_mode) == 0o600
     assert first.get_algorithm() == "ssh-ed25519"
-
-
-# -- HIL as obmd sees it ----------------------------------------------------------------------------------------------
-
-
-@dataclass
-class FakeHil:
-    """What HIL answers to whoever asks for a console: a status and a body, by key."""
-
-    answer: Callable[[str, str], tuple[int, dict[str, Any]]]
-    asked: list[str] = field(default_factory=list)
-    url: str = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        method, path, _ = head.split(" ", 2)
-        headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-        await reader.readexactly(int(headers["content-length"]))
-        key = next(line for line in head.split("\r\n") if line.lower().startswith("authorization:")).split()[-1]
-        self.asked.append(f"{method} {path}")
-        status, found = self.answer(path.split("/")[3], key)
-        body = json.dumps(found).encode()
-        kind = b"application/json" if status < 300 else b"application/problem+json"
-        writer.write(b"HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(body)))
-        writer.write(body)
-        await writer.drain()
-        writer.close()
-
-
-def granted(node: str, key: str, **options: Any) -> tuple[int, dict[str, Any]]:
-    """As HIL answers for a node that it knows and a key that is good."""
-    if key != KEY:
-        return 401, {"type": "/errors/unauthenticated", "detail": "Who is it?"}
-    if node != "n1":
-        return 404, {"type": "/errors/not-found", "detail": f"There is no node {node}."}
-    return 200, {"capability": token("n1", 1, Right.CONSOLE, **{"life": 600} | options)}
-
-
-@dataclass
-class Desk:
-    """An obmd with SSH, in front of one machine."""
-
-    obmd: Site
-    part: SshPart
-    port: int
-    hil: FakeHil
-
-    async def connect(self, password: str = KEY, node: str = "n1") -> asyncssh.SSHClientConnection:
-        return await asyncssh.connect(
-            "127.0.0.1", self.port, username=node, password=password, known_hosts=None, config=None, client_keys=None,
-            agent_path=None, gss_host=None, preferred_auth="password",
-        )  # fmt: skip
-
-    async def refused(self, password: str, node: str = "n1") -> str:
-        """Try to log in; what is said to whoever is not let in."""
-        told = Banner()
-        with pytest.raises((asyncssh.PermissionDenied, asyncssh.ConnectionLost)):
-            await asyncssh.connect(
-                "127.0.0.1", self.port, username=node, password=password, known_hosts=None, config=None,
-                client_keys=None, agent_path=None, gss_host=None, client_factory=lambda: told,
-            )  # fmt: skip
-        return told.text
-
-    @asynccontextmanager
-    async def console(self, password: str = KEY, **options: Any) -> AsyncIterator[Terminal]:
-        async with (
-            await self.connect(password) as connection,
-            connection.create_process(encoding=None, **options) as process,
-        ):
-            terminal = Terminal(process)
-            if not options:
-                await terminal.told("console of n1")
-            yield terminal
-
-
-class Banner(asyncssh.SSHClient):
-    def __init__(self) -> None:
-        self.text = ""
-
-    def auth_banner_received(self, msg: str, lang: str) -> None:
-        self.text += msg
-
-
-class Terminal:
-    """The near end of an SSH session: what the machine said, and what was said about it."""
-
-    def __init__(self, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        self.process = process
-        self.screen = self.notices = b""
-
-    async def shows(self, text: bytes) -> None:
-        while text not in self.screen:
-            more = await self.process.stdout.read(65536)
-            assert more, self.screen
-            self.screen += more
-
-    async def told(self, text: str) -> None:
-        while text.encode() not in self.notices:
-            more = await self.process.stderr.read(65536)
-            assert more, self.notices
-            self.notices += more
-        self.notices = self.notices.partition(text.encode())[2]
-
-    def type(self, data: bytes) -> None:
-        self.process.stdin.write(data)
-
-    async def end(self) -> tuple[bytes, str, int | None]:
-        """Everything until the end, and the exit status."""
-        done = await self.process.wait()
-        screen, notices = done.stdout or b"", done.stderr or b""
-        assert isinstance(screen, bytes)
-        assert isinstance(notices, bytes)
-        return self.screen + screen, (self.notices + notices).decode(), done.exit_status
-
-
-Work = Callable[[Desk], Awaitable[None]]
-
-
-@asynccontextmanager
-async def desk(store: ObmdStore, tmp_path: Path, hil: FakeHil) -> AsyncIterator[Desk]:
-    async with AsyncExitStack() as stack:
-        obmd = await stack.enter_async_context(site(store))
-        server = await asyncio.start_server(hil.serve, "127.0.0.1", 0)
-        await stack.enter_async_context(server)
-        hil.url = hil.url or f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        bound = listen("127.0.0.1:0")
-        part = SshPart(obmd.gate, Hil(hil.url), bound, host_key(tmp_path))
-        running = asyncio.create_task(part.run())
-        await part.ready.wait()
-        try:
-            await obmd.add("n1")
-            yield Desk(obmd, part, bound.getsockname()[1], hil)
-        finally:
-            part.stop()
-            await running
-        assert not part.doors
-
-
-@pytest.fixture
-def at_desk(obmd_store: ObmdStore, tmp_path: Path) -> Callable[..., None]:
-    def run(work: Work, answer: Callable[..., tuple[int, dict[str, Any]]] = granted, url: str = "") -> None:
-        async def inner() -> None:
-            async with asyncio.timeout(60), desk(obmd_store, tmp_path, FakeHil(answer, url=url)) as found:
-                await work(found)
-
-        asyncio.run(inner())
-
-    return run
-
-
-AtDesk = Callable[..., None]
 
 
 @pytest.mark.net
@@ -350,7 +192,7 @@ def test_writing_is_handed_over(at_desk: AtDesk) -> None:
             bob.type(b"\r~g")
             await ann.told("writing now: nobody")
             bob.type(b"~?")
-            await bob.told("~~ types a tilde")
+            await bob.told("~s types the window's size, ~~ a tilde")
 
     at_desk(work)
 
@@ -363,58 +205,6 @@ def test_who_may_only_watch_types_nothing(at_desk: AtDesk) -> None:
                 ann.type(typed)
                 await ann.told("You may watch this console, not type on it.")
         assert not here.obmd.servers["n1"].machine.typed
-
-    at_desk(work)
-
-
-@pytest.mark.net
-def test_the_next_epoch_ends_it_at_once_and_no_later_byte_comes_through(at_desk: AtDesk) -> None:
-    async def work(here: Desk) -> None:
-        machine = here.obmd.servers["n1"].machine
-        async with here.console() as ann, here.console(token("n1", 1)) as bob:
-            for viewer in (ann, bob):
-                machine.print("before")
-                await viewer.shows(b"before")
-            talking = asyncio.create_task(chatter(machine, "mine\n"))
-            await ann.shows(b"mine")
-            assert (await here.obmd.epoch("n1", 2)).status_code == 200
-            talking.cancel()
-            assert not here.obmd.servers["n1"].consoles
-            async with here.obmd.console("n1", 2):
-                await true(lambda: here.obmd.servers["n1"].consoles)
-                await chatter(machine, "SECRET\n", 100)
-                for viewer in (ann, bob):
-                    screen, notices, status = await viewer.end()
-                    assert b"SECRET" not in screen
-                    assert "ask HIL for a new capability" in notices
-                    assert status == 1
-        assert not machine.typed
-
-    at_desk(work)
-
-
-async def chatter(machine: Any, text: str, times: int = 10**9) -> None:
-    for _ in range(times):
-        machine.print(text)
-        await asyncio.sleep(0)
-
-
-@pytest.mark.net
-def test_a_viewer_who_does_not_read_delays_no_epoch(at_desk: AtDesk) -> None:
-    async def work(here: Desk) -> None:
-        machine = here.obmd.servers["n1"].machine
-        async with (
-            await here.connect() as connection,
-            connection.create_process(encoding=None, window=1024) as process,
-        ):
-            process.channel.pause_reading()
-            await true(lambda: here.obmd.servers["n1"].consoles)
-            for _ in range(64):
-                machine.print(b"x" * 65536)
-                await asyncio.sleep(0)
-            assert (await here.obmd.epoch("n1", 2)).status_code == 200
-            assert not here.obmd.servers["n1"].consoles
-            connection.abort()
 
     at_desk(work)
 
@@ -437,67 +227,6 @@ def test_there_is_a_console_and_nothing_else(at_desk: AtDesk) -> None:
     at_desk(work)
 
 
-class Late:
-    """A clock that is moved."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.mark.net
-def test_a_key_that_hil_still_knows_keeps_the_console_open(obmd_store: ObmdStore, tmp_path: Path) -> None:
-    def answer(node: str, key: str) -> tuple[int, dict[str, Any]]:
-        return granted(node, key, life=2 if len(hil.asked) == 1 else 600)
-
-    late = Late()
-    obmd_store.clock = late
-    hil = FakeHil(answer)
-
-    async def work() -> None:
-        async with asyncio.timeout(60), desk(obmd_store, tmp_path, hil) as here, here.console() as ann:
-            await true(lambda: len(hil.asked) == 2)
-            late.ahead = SKEW + 10  # the first capability is dead
-            here.obmd.servers["n1"].machine.print("still here")
-            await ann.shows(b"still here")
-            assert len(hil.asked) == 2
-
-    asyncio.run(work())
-
-
-@pytest.mark.net
-def test_a_capability_that_has_expired_ends_the_console(obmd_store: ObmdStore, tmp_path: Path) -> None:
-    late = Late()
-    late.ahead = SKEW
-    obmd_store.clock = late
-
-    async def work() -> None:
-        hil = FakeHil(granted)
-        short = token("n1", 1, life=2)
-        async with asyncio.timeout(60), desk(obmd_store, tmp_path, hil) as here, here.console(short) as ann:
-            _, notices, status = await ann.end()
-            assert ("has expired" in notices, status) == (True, 1)
-
-    asyncio.run(work())
-
-
-@pytest.mark.net
-def test_a_withdrawn_key_ends_the_console_at_the_next_question(obmd_store: ObmdStore, tmp_path: Path) -> None:
-    def answer(node: str, key: str) -> tuple[int, dict[str, Any]]:
-        return granted(node, key if len(hil.asked) == 1 else "withdrawn", life=int(EARLY))
-
-    hil = FakeHil(answer)
-
-    async def work() -> None:
-        async with asyncio.timeout(60), desk(obmd_store, tmp_path, hil) as here, here.console() as ann:
-            _, notices, status = await ann.end()
-            assert ("does not know this API key" in notices, status) == (True, 1)
-
-    asyncio.run(work())
-
-
 @pytest.mark.net
 def test_no_log_holds_a_key_or_a_capability(at_desk: AtDesk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="hil")
@@ -512,9 +241,6 @@ def test_no_log_holds_a_key_or_a_capability(at_desk: AtDesk, caplog: pytest.LogC
     assert "host key SHA256:" in caplog.text
     for secret in (KEY, "a-wrong-key", held):
         assert secret not in caplog.text
-
-
-# -- configured -------------------------------------------------------------------------------------------------------
 
 
 def test_a_key_never_crosses_a_network_in_clear(tmp_path: Path) -> None:

@@ -59,6 +59,17 @@ def settled(hil: Hil) -> None:
     raise AssertionError("obmd was never heard")
 
 
+def rotated(hil: Hil, directory: Path) -> None:
+    """Change the key that signs; obmd believes the next one soon, with no restart."""
+    for words in (("rotate-key",), ("rotate-key", "--switch")):
+        assert run(directory, "--state", "state", "obm", *words, program="hil.admin")[0] == 0
+    for _ in range(600):
+        if hil.get("/v1/nodes/n1/power", params={"max_age": 0}).status_code == 200:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("obmd did not learn the new key")
+
+
 def test_a_machine_is_registered_enabled_and_driven_with_nothing_configured(start: Start, tmp_path: Path) -> None:
     machine = Machine("n1", password=PASSWORD)
     variables = {"HIL_ADMIN_PASSWORD": ANN[1], "HIL_LOG__LEVEL": "debug"}
@@ -81,6 +92,7 @@ def test_a_machine_is_registered_enabled_and_driven_with_nothing_configured(star
         ticket = hil.call("POST", "/v1/nodes/n1/console", json={}).json()["capability"]
         v0 = httpx.get(f"{hil.url}/v0/node/n1/power_status", auth=ANN)
         assert v0.status_code == 307
+        rotated(hil, tmp_path)
         shown = hil.command_line()
         found = [hil.get(f"/v1/{path}").text for path in ("nodes/n1", "nodes/n1/obm", "journal", "trouble", "plan")]
         assert admin(tmp_path, url, "remove", "n1")[0] == 1  # it is enabled

@@ -7,7 +7,7 @@ from sqlalchemy.types import String
 from hil.core.errors import BadArgument
 from hil.store.question import STRAIGHT, Question
 from hil.store.tables import Project
-from hil.store.unit import Store
+from hil.store.unit import Store, Unit
 from tests.support.asked import asked
 
 NAMED = Question(
@@ -38,15 +38,12 @@ def test_one_question_costs_one_statement(store: Store) -> None:
 
 
 def test_a_transaction_sees_what_it_has_changed(store: Store) -> None:
-    def work_within(name: str) -> list[str]:
-        def work(unit) -> list[str]:  # type: ignore[no-untyped-def]
-            unit.session.add(Project(name=name))
-            unit.session.flush()
-            return [row[1] for row in NAMED.ask(unit.session, pattern=name)]
+    def work(unit: Unit) -> list[str]:
+        unit.session.add(Project(name="new"))
+        unit.session.flush()
+        return [row[1] for row in NAMED.ask(unit.session, pattern="new")]
 
-        return store.change(work)
-
-    assert work_within("new") == ["new"]
+    assert store.change(work) == ["new"]
 
 
 def test_a_word_that_a_client_sends_is_a_value_and_nothing_else(store: Store) -> None:

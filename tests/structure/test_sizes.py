@@ -16,7 +16,9 @@ FUNCTION_LINES = 40
 TRUSTED_LINES = {("core", "store", "services", "worker"): 6000, ("core",): 1500}
 
 # pattern of `path` -> reason
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "store/tables.py": "the whole schema on one page, so that every relation is seen with both of its ends",
+}
 # pattern of `path:function` -> reason
 LONG_FUNCTIONS: dict[str, str] = {
     "store/migrations/versions/*.py:*": "a migration is written once and read from top to bottom",
@@ -69,7 +71,9 @@ def test_every_exception_is_still_needed_and_has_a_reason() -> None:
 
 @pytest.mark.parametrize(("rooms", "limit"), TRUSTED_LINES.items(), ids=str)
 def test_the_trusted_core_can_be_read_in_an_afternoon(rooms: tuple[str, ...], limit: int) -> None:
-    assert sum(module.code_lines() for module in modules(*rooms)) < limit
+    """The schema counts once: `tests/store` shows that the migrations make just what `store/tables.py` says."""
+    counted = (module for module in modules(*rooms) if not module.name.startswith("store/migrations/versions/"))
+    assert sum(module.code_lines() for module in counted) < limit
 
 
 def test_counting_sees_code_and_not_prose(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hil.auth.backend import Backend
 from hil.auth.credentials import Credentials
 from hil.core import names
 from hil.core.errors import Denied, HilError, Unauthenticated
-from hil.core.model import Actor
+from hil.core.model import ANONYMOUS, Actor
 from hil.core.policy import Kind
 from hil.services.context import Context
 from hil.store.journal import Entry, Source
@@ -62,6 +62,13 @@ class Edge:
         except Denied as error:
             self._note(source, caller.what, error)
             raise
+
+    def unasked(self, caller: Caller, work: Callable[[Context], T], *, changes: bool) -> T:
+        """Run `work` without asking who calls: it finds out by itself, and its context may do nothing before that."""
+        source = caller.source(ANONYMOUS)
+        if changes:
+            return self.store.change(lambda unit: work(Context.changing(unit, ANONYMOUS, source)))
+        return self.store.read(lambda session: work(Context(session, ANONYMOUS, source)))
 
     def _authenticated(self, caller: Caller) -> Actor:
         try:

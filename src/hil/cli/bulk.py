@@ -25,6 +25,8 @@ from hil.client import HilClientError
 
 T = TypeVar("T")
 AT_A_TIME = 8
+PATIENT = 32
+"""At a time, for work that is mostly waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Result(Generic[T]):
     error: HilClientError | None = None
 
 
-def each(names: Sequence[str], work: Callable[[str], T]) -> Iterator[Result[T]]:
+def each(names: Sequence[str], work: Callable[[str], T], at_a_time: int = AT_A_TIME) -> Iterator[Result[T]]:
     """Do `work` for every name, a bounded number at a time; yield results as they come."""
     todo: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[Result[T] | BaseException] = queue.SimpleQueue()
@@ -52,7 +54,7 @@ def each(names: Sequence[str], work: Callable[[str], T]) -> Iterator[Result[T]]:
             except BaseException as error:
                 done.put(error)
 
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(min(AT_A_TIME, len(names)))]
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(min(at_a_time, len(names)))]
     for thread in threads:
         todo.put(None)
         thread.start()
@@ -73,12 +75,18 @@ def values(results: Iterable[Result[T]]) -> Iterator[T]:
 
 
 def bulk(
-    names: Sequence[str], work: Callable[[str], Any], *, doing: str, done: Callable[[Any], str], output: str
+    names: Sequence[str],
+    work: Callable[[str], Any],
+    *,
+    doing: str,
+    done: Callable[[Any], str],
+    output: str,
+    at_a_time: int = AT_A_TIME,
 ) -> None:
     """Do `work` for every node and print what became of each. Raises the error of a lone node, else one for all."""
     results = []
     with bar(doing, len(names)) as advance:
-        for number, result in enumerate(each(names, work), 1):
+        for number, result in enumerate(each(names, work, at_a_time), 1):
             results.append(result)
             advance(number, result.node)
             if output == "table" and result.error is None:
@@ -104,8 +112,9 @@ def bulk(
 def _row(result: Result[Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"node": result.node, "ok": result.error is None}
     if result.error is not None:
-        return row | {"error": result.error.message}
-    return row | {"error": None, "result": getattr(result.value, "raw", None)}
+        return row | {"error": result.error.message, "result": None}
+    shown = result.value if isinstance(result.value, str) else getattr(result.value, "raw", None)
+    return row | {"error": None, "result": shown}
 
 
 def confirm(names: Sequence[str], verb: str, yes: bool) -> None:

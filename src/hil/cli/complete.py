@@ -52,6 +52,7 @@ SOURCES: dict[str, Source] = {
     "user": names("users"),
     "member": lambda client, given: (member.user for member in client.projects.members(given["project"])),
     "key": names("keys", "id"),
+    "ssh-key": names("ssh_keys", "id"),
     "operation": names("operations", "id"),
     "driver": lambda client, given: (driver.name for driver in client.switches.drivers()),
     "label": _labels,

@@ -12,6 +12,7 @@ class Key(Enum):
     LEAVE = b"."
     TAKE = b"t"
     GIVE = b"g"
+    SIZE = b"s"
     HELP = b"?"
 
 

@@ -35,9 +35,9 @@ def explain(error: BaseException) -> int:
 
 
 def say(what: str, hint: str = "") -> None:
-    """Write one line for a person."""
+    """Write one line for a person; above a progress bar, if there is one, which holds standard error meanwhile."""
     parts = [clean(part).strip().rstrip(".:") for part in (what, hint)]
-    click.echo("hil: " + ": ".join(part for part in parts if part), err=True)
+    print("hil: " + ": ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
 
 def clean(text: str) -> str:

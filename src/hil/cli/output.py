@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "yaml", "csv")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+UNSAFE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""What JSON lets stand as it is, and a terminal obeys, or shows in another order than it stands (Unicode TR 9)."""
 COLOURS = {
     "free": "green",
     "allocated": "cyan",
@@ -75,7 +77,11 @@ def dump(data: Any, output: str) -> None:
 
         click.echo(yaml.safe_dump(_plain(data), sort_keys=False, allow_unicode=True), nl=False)
     else:
-        click.echo(json.dumps(_plain(data), indent=2, ensure_ascii=False))
+        click.echo(UNSAFE.sub(_escaped, json.dumps(_plain(data), indent=2, ensure_ascii=False)))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -41,6 +42,25 @@ class Duration(click.ParamType[int]):
         if match is None or int(match[1]) == 0:
             self.fail(f"{value!r} is no time: write 90, 90s, 15m, 12h or 30d", param, ctx)
         return int(match[1]) * UNITS[match[2]]
+
+
+DURATION = Duration()
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment: `2026-11-21T16:00:00Z`, with the local zone if it names none, or `15m`, so long ago."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        if re.fullmatch(r"[0-9]{1,9}[smhd]", value):
+            return datetime.now(UTC) - timedelta(seconds=DURATION.convert(value, param, ctx))
+        try:
+            return datetime.fromisoformat(value).astimezone()
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no moment: write 2026-11-21T16:00:00Z, or 15m for so long ago", param, ctx)
 
 
 class Pair(click.ParamType[tuple[str, str]]):
@@ -98,6 +118,15 @@ def waiting(function: F) -> F:
     return click.option(
         "--wait/--no-wait", default=True, help="Wait until it is done (default), or print the operation and leave."
     )(function)
+
+
+def span(function: F) -> F:
+    """--since and --until."""
+    until = click.option("--until", type=Moment(), help="Only what was said before: a moment, or 15m for so long ago.")
+    since = click.option(
+        "--since", type=Moment(), help="Only what was said from then on: a moment, or 15m, 12h, 30d ago."
+    )
+    return since(until(function))
 
 
 def yes(function: F) -> F:

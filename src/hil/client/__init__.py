@@ -48,7 +48,8 @@ from hil.client.power import (
     PowerState,
     Sensor,
 )
-from hil.client.projects import Key, Member, Membership, Project, User
+from hil.client.projects import Key, Member, Membership, Project, SshKey, User
+from hil.client.recordings import Line, Match, Recording, SshAddress
 from hil.client.settings import Settings
 from hil.client.switches import Driver, Pool, Port, Switch
 
@@ -75,6 +76,8 @@ __all__ = [
     "HilClientError",
     "JournalLine",
     "Key",
+    "Line",
+    "Match",
     "Medium",
     "Member",
     "Membership",
@@ -94,6 +97,7 @@ __all__ = [
     "PreconditionFailed",
     "Project",
     "RateLimited",
+    "Recording",
     "Refusal",
     "Retry",
     "Sensor",
@@ -101,6 +105,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Shape",
+    "SshAddress",
+    "SshKey",
     "Switch",
     "Unauthenticated",
     "Unavailable",

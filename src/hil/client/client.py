@@ -20,7 +20,8 @@ from hil.client.networks import Networks
 from hil.client.nodes import Nodes
 from hil.client.operations import Operations
 from hil.client.power import Obms, Power
-from hil.client.projects import Keys, Membership, Projects, Users
+from hil.client.projects import Keys, Membership, Projects, SshKeys, Users
+from hil.client.recordings import Recordings
 from hil.client.settings import Settings
 from hil.client.switches import Pools, Ports, Switches
 
@@ -71,6 +72,7 @@ class Client:
         self.nodes = Nodes(self._connection)
         self.power = Power(self._connection)
         self.obm = Obms(self._connection)
+        self.recordings = Recordings(self._connection, self.power)
         self.projects = Projects(self._connection)
         self.networks = Networks(self._connection)
         self.switches = Switches(self._connection)
@@ -78,6 +80,7 @@ class Client:
         self.pool = Pools(self._connection)
         self.users = Users(self._connection)
         self.keys = Keys(self._connection)
+        self.ssh_keys = SshKeys(self._connection)
         self.operations = Operations(self._connection)
         self.events = Events(self._connection)
 

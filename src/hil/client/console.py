@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from hil.client.errors import ConsoleClosed, SettingsError, Unreachable
 from hil.client.power import ConsoleTicket
+from hil.client.settings import loopback
 
 PATIENCE: Final = 10.0
 LARGEST: Final = 2**22
@@ -40,7 +41,7 @@ class Console:
                 ssl=_trust(ca_file) if ticket.url.startswith("wss:") else None,
                 open_timeout=PATIENCE,
                 max_size=LARGEST,
-                proxy=None if host in ("localhost", "::1") or host.startswith("127.") else True,
+                proxy=None if loopback(ticket.url) else True,
             )
             self._socket = self._held.enter_context(opening)
         except (OSError, TimeoutError, WebSocketException) as error:

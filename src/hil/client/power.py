@@ -15,6 +15,7 @@ from typing import Any
 from hil.client.connection import Connection, path
 from hil.client.decode import Shape
 from hil.client.errors import PowerTimeout, UnexpectedAnswer
+from hil.client.settings import loopback
 
 LONGER = 30.0
 """Seconds that a controller may take beyond what HIL itself may."""
@@ -153,7 +154,9 @@ class Power:
         body: dict[str, Any] = {"action": action}
         body |= {"selector": selector} if selector else {"nodes": [*nodes]}
         with self._connection.stream("/power", {}, {}, 300.0, method="POST", body=body) as parts:
-            for line in _lines(parts):
+            for line in lines(parts):
+                if not isinstance(line, dict):
+                    raise UnexpectedAnswer("a line of the answer is no JSON object")
                 if "asked" in line:
                     return
                 yield PowerResult.of(line)
@@ -194,9 +197,18 @@ class Power:
         return Abilities.of(self._get(node, "capabilities"))
 
     def console(self, node: str, *, watch: bool = False) -> ConsoleTicket:
-        """Get the way to a node's console; `watch`: to look on, not to type."""
+        """Get the way to a node's console; `watch`: to look on, not to type. Raises UnexpectedAnswer.
+
+        Where HIL is behind TLS, one without is refused: capability and console would cross the network in clear.
+        """
         answer = self._connection.call("POST", path("nodes", node, "console"), body={"watch": watch})
-        return ConsoleTicket.of(answer.data)
+        ticket = ConsoleTicket.of(answer.data)
+        open_to_all = not ticket.url.startswith("wss:") and not loopback(ticket.url)
+        if self._connection.settings.encrypted and open_to_all:
+            raise UnexpectedAnswer(
+                f"the console of {node} is offered without TLS, though HIL has it", hint="tell an operator"
+            )
+        return ticket
 
     def _get(self, node: str, what: str, params: dict[str, Any] | None = None) -> Any:
         """Obmd has tried already what can be tried again, so this is sent once."""
@@ -245,16 +257,13 @@ class Obms:
         return Obm.of(answer.data)
 
 
-def _lines(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """JSON objects, one in each line of a stream that ends anywhere."""
+def lines(parts: Iterable[bytes]) -> Iterator[Any]:
+    """JSON values, one in each line of a stream that ends anywhere; half a line at the end is none."""
     rest = b""
     for part in parts:
         *whole, rest = (rest + part).split(b"\n")
         for line in whole:
             try:
-                found = json.loads(line)
+                yield json.loads(line)
             except ValueError:
-                found = None
-            if not isinstance(found, dict):
-                raise UnexpectedAnswer("a line of the answer is no JSON object")
-            yield found
+                raise UnexpectedAnswer("a line of the answer is no JSON") from None

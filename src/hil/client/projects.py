@@ -142,6 +142,41 @@ class Users:
         self._connection.call("DELETE", path("users", user), if_match=if_match)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SshKey(Shape):
+    """An SSH public key that opens consoles as its user; `project` and `role` None: whatever the user has."""
+
+    id: str
+    user: str
+    fingerprint: str
+    public_key: str
+    project: str | None = None
+    role: str | None = None
+    description: str = ""
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class SshKeys:
+    """`client.ssh_keys`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(self, user: str = "") -> Iterator[SshKey]:
+        """One's own, or for operators anybody's."""
+        return pages(self._connection, "/ssh-keys", SshKey, {"user": user} if user else None)
+
+    def add(self, public_key: str, description: str = "") -> SshKey:
+        """Register a line of an `id_….pub` file; it may do what the present credential may, and ends with it."""
+        body = {"public_key": public_key.strip()} | ({"description": description} if description else {})
+        return SshKey.of(self._connection.call("POST", "/ssh-keys", body=body).data)
+
+    def delete(self, id: str) -> None:
+        """Forget a key; consoles that it opened end within minutes."""
+        self._connection.call("DELETE", path("ssh-keys", id))
+
+
 class Keys:
     """`client.keys`."""
 

@@ -78,8 +78,7 @@ class Settings:
 
     @property
     def loopback(self) -> bool:
-        host = urlsplit(self.endpoint).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        return loopback(self.endpoint)
 
     @property
     def encrypted(self) -> bool:
@@ -96,6 +95,12 @@ def _kept(env: Mapping[str, str], name: str, *, asked: bool) -> Profile:
 
 def _clean(endpoint: str) -> str:
     return endpoint.strip().rstrip("/")
+
+
+def loopback(url: str) -> bool:
+    """Whether what is sent there stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def endpoint_check(endpoint: str) -> None:

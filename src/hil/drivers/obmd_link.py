@@ -13,10 +13,10 @@ import json
 import re
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -50,19 +50,33 @@ class EpochBehind(Refused):
         self.epoch = epoch
 
 
+class Silent(LostReply):
+    """The OBMd said nothing within the time that it has; what was asked of it may have been done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How to reach one node's OBM. `secret`: for ours a capability of right `epoch`, for others the admin token."""
+    """How to reach one node's OBM. `secret`: for ours a capability of right `epoch`, for others the admin token.
+
+    `returned`: what ours shows when it asks HIL about this epoch (`hil.services.obm_ssh`).
+    """
 
     node: str
     uri: str
     own: bool
     epoch: int
     secret: Secret
+    returned: Secret = field(default_factory=lambda: Secret(""))
 
     def at(self, *path: str) -> str:
         """A URL of our own obmd, below the node."""
         return node_url(self.uri, self.node, *path)
+
+    @property
+    def obmd(self) -> str:
+        """Names the OBMd, whichever node it is asked about."""
+        parts = urlsplit(self.uri)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def original(self) -> str:
@@ -113,7 +127,8 @@ class ObmdLink:
 
     async def begin(self, reach: Reach) -> None:
         """Begin the epoch at an obmd of ours. Raises Unreachable, Refused, LostReply."""
-        await self._judged("POST", reach.at("epoch"), reach, {"epoch": reach.epoch, "enabled": True})
+        body = {"epoch": reach.epoch, "enabled": True, "return": reach.returned.reveal()}
+        await self._judged("POST", reach.at("epoch"), reach, body)
 
     async def power_off_with_token(self, reach: Reach, token: Secret) -> None:
         """Take the power away as the original protocol does. Raises Unreachable, Refused, LostReply."""
@@ -166,7 +181,7 @@ class ObmdLink:
         except _UNSENT as error:
             raise Unreachable(f"{whose} cannot be reached.", detail=_told(error)) from error
         except TimeoutError as error:
-            raise LostReply(f"{whose} did not answer within {self._timeout:g} s.") from error
+            raise Silent(f"{whose} did not answer within {self._timeout:g} s.") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise LostReply(f"{whose} broke off.", detail=_told(error)) from error
 
@@ -184,6 +199,30 @@ class ObmdLink:
                 if len(found) > _LONGEST:
                     raise httpx.DecodingError("the answer is too long", request=answer.request)
             return Said(answer.status_code, _json(found))
+
+
+class BrieflyTrusted(ObmdLink):
+    """To one OBMd, for one round of work: once it has been silent, nobody else waits for it in this round.
+
+    Whoever has several requests to make holds `turn` meanwhile, which `most` may at once.
+    """
+
+    def __init__(self, timeout: float, ca_file: str, most: int) -> None:
+        super().__init__(timeout, ca_file)
+        self.turn = asyncio.Semaphore(most)
+        self._silent = ""
+
+    async def exchange(
+        self, method: str, url: str, whose: str, *, headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None, body: Any = None, params: Mapping[str, Any] | None = None,
+    ) -> Said:  # fmt: skip
+        if self._silent:
+            raise Unreachable(whose + self._silent)
+        try:
+            return await super().exchange(method, url, whose, headers=headers, auth=auth, body=body, params=params)
+        except (Unreachable, Silent) as error:
+            self._silent = error.message.removeprefix(whose)
+            raise
 
 
 def refusal(said: Said, whose: str) -> HilError:

@@ -56,13 +56,16 @@ class Administration:
         return JSONResponse({"power": power_word(seen.on), "seconds": round(self._nodes.clock.now() - begun, 3)})
 
     async def epoch(self, request: Request) -> Response:
-        """Begin an epoch: `{"epoch": N, "enabled": bool}`; the capability is of that same epoch."""
+        """Begin an epoch: `{"epoch": N, "enabled": bool, "return": …}`; the capability is of that same epoch.
+
+        What stands in `return` is shown to HIL whenever it is asked about this epoch.
+        """
         capability = self._gate.epoch(request)
-        given = await body(request, {"epoch": int, "enabled": bool})
+        given = await body(request, {"epoch": int, "enabled": bool, "return": str}, "return")
         if given["epoch"] != capability.epoch:
             raise BadArgument("The capability was signed for another epoch.")
         name = request.path_params["node"]
-        await self._nodes.raise_epoch(name, given["epoch"], enabled=given["enabled"])
+        await self._nodes.raise_epoch(name, given["epoch"], enabled=given["enabled"], returned=given.get("return", ""))
         return JSONResponse({"node": name, "epoch": given["epoch"], "enabled": given["enabled"]})
 
 

@@ -30,8 +30,9 @@ from hil.obmd.original import Original
 from hil.obmd.owner import Clock
 from hil.obmd.record_api import RecordingApi, keep_clean
 from hil.obmd.recording import Recordings
+from hil.obmd.ssh_way import SshWay
 from hil.obmd.store import ObmdStore
-from hil.services.capability import Verifier
+from hil.obmd.trust import Keys, Trust
 
 NOBODY: Final = Secret("")
 
@@ -41,6 +42,8 @@ class ObmdSettings:
     """What obmd must be told: whose capabilities it believes, and the operators' token (empty: none gets in)."""
 
     public_keys: Sequence[str] = ()
+    named_keys: Keys | None = None
+    """Answers the public keys of a HIL beside it, as they are now; may block."""
     admin_token: Secret = NOBODY
     limits: ObmdLimits = field(default_factory=ObmdLimits)
     recordings: Recordings | None = None
@@ -50,32 +53,27 @@ def create_app(store: ObmdStore, settings: ObmdSettings, clock: Clock | None = N
     """Make the application; its life begins and ends with the server's (lifespan). Raises BadArgument."""
     clock = clock or Clock(store.clock)
     nodes = Nodes(store, settings.limits, clock, settings.recordings)
-    gate = Gate(nodes, Verifier(settings.public_keys), settings.admin_token)
-    metrics = Metrics(nodes)
+    trust = Trust(settings.public_keys, clock, settings.named_keys)
+    gate = Gate(nodes, trust, settings.admin_token)
+    metrics = Metrics(nodes, settings.recordings)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         await nodes.start()
-        cleaning = None
+        await trust.look()
+        beside = {asyncio.ensure_future(trust.follow())}
         if settings.recordings is not None:
-            cleaning = asyncio.ensure_future(keep_clean(settings.recordings, clock.sleep))
+            beside.add(asyncio.ensure_future(keep_clean(settings.recordings, clock.sleep)))
         try:
             yield
         finally:
-            if cleaning is not None:
-                cleaning.cancel()
-                await asyncio.wait({cleaning})
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             await nodes.close()
 
     app = Starlette(
-        routes=[
-            *_health(store, metrics),
-            *Administration(gate).routes(),
-            *Machine(gate, metrics).routes(),
-            *Console(gate).routes(),
-            *RecordingApi(gate, settings.recordings).routes(),
-            *Original(gate).routes(),
-        ],
+        routes=[*_health(store, metrics), *_routes(gate, metrics, settings.recordings)],
         lifespan=life,
         exception_handlers={
             HilError: problem.of_ours,
@@ -85,6 +83,17 @@ def create_app(store: ObmdStore, settings: ObmdSettings, clock: Clock | None = N
     )
     app.state.nodes, app.state.gate = nodes, gate
     return app
+
+
+def _routes(gate: Gate, metrics: Metrics, recordings: Recordings | None) -> list[BaseRoute]:
+    return [
+        *Administration(gate).routes(),
+        *Machine(gate, metrics).routes(),
+        *Console(gate).routes(),
+        *RecordingApi(gate, recordings).routes(),
+        *SshWay(gate).routes(),
+        *Original(gate).routes(),
+    ]
 
 
 def _health(store: ObmdStore, metrics: Metrics) -> list[BaseRoute]:

@@ -48,6 +48,7 @@ class Console:
             seat = Seat(self._gate, socket, tenure.hub, tenure.term, name, capability)
             await tenure.term.run(seat.sit())
         except HilError as error:
+            self._gate.nodes.tally.refused["websocket", error.type] += 1
             await _close(socket, error)
         except WebSocketDisconnect:
             return
@@ -106,6 +107,7 @@ class Seat:
 
     def _must_write(self) -> None:
         if Right.CONSOLE not in self._capability.rights:
+            self._hub.tally.input_refused["watching"] += 1
             raise NotWriting("The capability lets you watch this console, not type on it.")
 
     def _told(self, viewer: Viewer, text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import HTTPConnection, Request
 
@@ -17,7 +17,11 @@ from hil.core.secret import Secret
 from hil.obmd.node import Node, Tenure
 from hil.obmd.nodes import Nodes
 from hil.obmd.problem import TooLarge
-from hil.services.capability import PREFIX, Capability, Right, Verifier
+from hil.obmd.trust import Trust
+from hil.services.capability import PREFIX, Capability, Right
+
+if TYPE_CHECKING:
+    from hil.obmd.ssh_way import SshAddress
 
 LARGEST: Final = 64 * 2**10
 """Bytes of a request's body."""
@@ -25,11 +29,12 @@ _MISSING: Final = object()
 
 
 class Gate:
-    """The credentials that this obmd accepts. An empty admin token lets nobody in."""
+    """The credentials that this obmd accepts, and where SSH takes them. An empty admin token opens nothing."""
 
-    def __init__(self, nodes: Nodes, verifier: Verifier, admin_token: Secret) -> None:
+    def __init__(self, nodes: Nodes, trust: Trust, admin_token: Secret) -> None:
         self.nodes = nodes
-        self._verifier, self._admin = verifier, admin_token
+        self._trust, self._admin = trust, admin_token
+        self.ssh: SshAddress | None = None
 
     def is_admin(self, given: str) -> bool:
         expected = self._admin.reveal()
@@ -46,7 +51,7 @@ class Gate:
 
     def verified(self, token: str) -> Capability:
         """Answer what a capability permits now. Raises Unauthenticated."""
-        return self._verifier.verify(token, self.nodes.clock.now())
+        return self._trust.verify(token)
 
     def admitted(self, connection: HTTPConnection, *rights: Right) -> tuple[Node, Tenure]:
         """Let the holder of a capability for the path's node in. Raises Unauthenticated, Denied."""

@@ -19,6 +19,7 @@ from typing import Any
 from hil.core.errors import Conflict, DeviceBusy, DeviceError, HilError, LostReply
 from hil.core.obms import ConsoleLine
 from hil.obmd.limits import ObmdLimits
+from hil.obmd.tally import Tally
 
 log = logging.getLogger(__name__)
 Event = dict[str, Any]
@@ -34,9 +35,9 @@ class NotWriting(Conflict):
 class Viewer:
     """One who looks. `take` waits for bytes and events in their order; an empty list is the end."""
 
-    def __init__(self, number: int, user: str, backlog: int) -> None:
-        self.number, self.user = number, user
-        self._backlog = backlog
+    def __init__(self, number: int, user: str, way: str, backlog: int, tally: Tally) -> None:
+        self.number, self.user, self.way = number, user, way
+        self._backlog, self._tally = backlog, tally
         self._items: deque[bytes | Event] = deque()
         self._size = self._lost = 0
         self._news = asyncio.Event()
@@ -56,6 +57,7 @@ class Viewer:
         del self._items[index]
         self._size -= len(gone)
         self._lost += len(gone)
+        self._tally.lost += len(gone)
 
     def tell(self, event: Event) -> None:
         self._items.append(event)
@@ -81,9 +83,14 @@ class Hub:
     """The console of one node in one term. `open` opens the controller's line; `clock` gives UTC seconds."""
 
     def __init__(
-        self, open: Callable[[], Awaitable[ConsoleLine]], limits: ObmdLimits, clock: Callable[[], float]
+        self,
+        open: Callable[[], Awaitable[ConsoleLine]],
+        limits: ObmdLimits,
+        clock: Callable[[], float],
+        tally: Tally | None = None,
     ) -> None:
         self._open, self._limits, self._clock = open, limits, clock
+        self.tally = tally or Tally()
         self.viewers: dict[int, Viewer] = {}
         self.taps: list[Tap] = []
         self._writer: Viewer | None = None
@@ -104,7 +111,7 @@ class Hub:
     def writer(self) -> Viewer | None:
         return self._writer
 
-    async def attach(self, user: str, *, alone: bool = False) -> Viewer:
+    async def attach(self, user: str, *, alone: bool = False, way: str = "websocket") -> Viewer:
         """Become a viewer: first what was said lately, then what is said. Raises DeviceError.
 
         Who wants to be `alone` puts every other viewer out, and begins with a line of its own.
@@ -120,8 +127,9 @@ class Hub:
             if self._line is None:
                 self._line = await self._open()
                 self._pump = asyncio.get_running_loop().create_task(self._carry(self._line))
-            viewer = Viewer(next(self._numbers), user, self._limits.backlog)
+            viewer = Viewer(next(self._numbers), user, way, self._limits.backlog, self.tally)
             self.viewers[viewer.number] = viewer
+            self.tally.attached[way] += 1
         self._stop_waiting()
         viewer.tell({"event": "hello", "you": viewer.number} | self._present())
         if self._scrollback:
@@ -144,6 +152,7 @@ class Hub:
         """Become the writer; everybody learns of it."""
         if self._writer is not viewer:
             self._writer = viewer
+            self.tally.writers += 1
             self._tell_all("writer")
 
     def give_up(self, viewer: Viewer) -> None:
@@ -157,6 +166,7 @@ class Hub:
         if (writer := self._writer) is None:
             self.take_over(viewer)
         elif writer is not viewer:
+            self.tally.input_refused[NotWriting.type] += 1
             raise NotWriting(f"{writer.user} types on this console: take it over first.")
         line = self._line
         if line is None:
@@ -164,6 +174,7 @@ class Hub:
         try:
             async with asyncio.timeout(self._limits.deadline):
                 await line.write(data)
+                self.tally.typed += len(data)
         except TimeoutError:
             raise LostReply("The console takes no more input.") from None
 
@@ -179,6 +190,7 @@ class Hub:
         try:
             while data := await line.read():
                 self.hear(data)
+                await asyncio.sleep(0)  # what has come already is read at once: others have their turn in between
         except DeviceError as error:
             end = {"event": "end", "type": error.type, "detail": error.message}
         except Exception:
@@ -188,6 +200,7 @@ class Hub:
 
     def hear(self, data: bytes) -> None:
         """Take output in: for those who look, those who come later, and recordings."""
+        self.tally.said += len(data)
         now = self._clock()
         for tap in self.taps:
             tap(now, data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeVar
 
 from hil.core.errors import HilError, Unavailable
@@ -17,6 +17,7 @@ from hil.obmd.hub import Hub
 from hil.obmd.limits import ObmdLimits
 from hil.obmd.owner import Clock, Owner, Target
 from hil.obmd.recording import Recorder, Recordings
+from hil.obmd.tally import Tally
 from hil.obmd.term import Term
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Tenure:
 
     def __init__(self, node: Node, epoch: int, limits: ObmdLimits, recorder: Recorder | None = None) -> None:
         self.term = Term(epoch)
-        self.hub = Hub(node.open_console, limits, node.clock.now)
+        self.hub = Hub(node.open_console, limits, node.clock.now, node.tally)
         self.term.at_end(self.hub.close)
         self._node, self._recorder = node, recorder
         self._listening: asyncio.Task[None] | None = None
@@ -63,7 +64,7 @@ class Tenure:
     async def _look(self) -> None:
         while True:
             with suppress(HilError):  # the controller is in trouble: it is tried again
-                viewer = await self.hub.attach(RECORDER)
+                viewer = await self.hub.attach(RECORDER, way="recording")
                 try:
                     while await viewer.take():
                         pass
@@ -83,10 +84,11 @@ class Node:
         owner: Owner,
         limits: ObmdLimits,
         clock: Clock,
+        tally: Tally,
         recordings: Recordings | None = None,
     ) -> None:
         self.name, self.spec, self.target, self.owner = name, spec, target, owner
-        self.limits, self.clock, self._recordings = limits, clock, recordings
+        self.limits, self.clock, self.tally, self._recordings = limits, clock, tally, recordings
         self.tenure: Tenure | None = None
         self.foreign: tuple[str, Tenure] | None = None
         self._power: PowerSeen | None = None
@@ -186,6 +188,7 @@ class Node:
             "power": None if seen is None else {"on": seen.on, "age": round(self.clock.now() - seen.at, 3)},
             "waiting": self.owner.waiting,
             "login_paused": self.owner.paused,
+            "trouble": None if self.owner.trouble is None else asdict(self.owner.trouble),
         }
 
 

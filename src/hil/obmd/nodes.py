@@ -15,12 +15,14 @@ from typing import Any
 
 from hil.core import names
 from hil.core.errors import Denied, Duplicate, HilError, NotFound, Unauthenticated, Unavailable
+from hil.core.secret import Secret
 from hil.drivers.obm_registry import obm_spec, open_obm_function
 from hil.obmd.limits import ObmdLimits
 from hil.obmd.node import Node, Tenure, Unusable
 from hil.obmd.owner import Clock, Owner, Target
 from hil.obmd.recording import Recordings
 from hil.obmd.store import EpochBehind, ObmdStore, Pause, Record
+from hil.obmd.tally import Tally
 from hil.services.capability import Capability, Right
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class Nodes:
         self, store: ObmdStore, limits: ObmdLimits, clock: Clock, recordings: Recordings | None = None
     ) -> None:
         self._store, self.limits, self.clock, self._recordings = store, limits, clock, recordings
+        self.tally = Tally()
         self._entries: dict[str, _Entry] = {}
         self._owners: dict[str, Owner] = {}
         self._stopping = False
@@ -126,9 +129,10 @@ class Nodes:
             await self._leave(name)
             await asyncio.to_thread(self._store.delete, name)
 
-    async def raise_epoch(self, name: str, epoch: int, *, enabled: bool) -> None:
+    async def raise_epoch(self, name: str, epoch: int, *, enabled: bool, returned: str = "") -> None:
         """Begin an epoch: whatever was begun in an older one has ended when this returns.
 
+        `returned` is kept for whoever asks HIL about this epoch (`returned`).
         Raises EpochBehind, and NotFound if a node that is not registered is to be enabled.
         """
         names.name("node", name)
@@ -143,9 +147,15 @@ class Nodes:
             try:
                 if entry is not None and entry.node is not None:
                     await entry.node.end_terms()
-                await asyncio.to_thread(lambda: self._store.raise_epoch(name, epoch, enabled=enabled))
+                await asyncio.to_thread(
+                    lambda: self._store.raise_epoch(name, epoch, enabled=enabled, returned=returned)
+                )
             finally:
                 await self._again(name)
+
+    async def returned(self, name: str) -> Secret:
+        """What HIL gave with the node's epoch; empty if it gave nothing. Raises Unavailable."""
+        return await asyncio.to_thread(self._store.returned, name)
 
     async def _again(self, name: str) -> None:
         """Make memory agree with the database; if that cannot be read, the node stays closed until it can."""
@@ -233,7 +243,7 @@ class Nodes:
             most = spec.capabilities.max_sessions
             owner = Owner(controller, self.limits, KeptPauses(self._store), self.clock, most)
             self._owners[controller] = owner
-        return Node(record.name, spec, target, owner, self.limits, self.clock, self._recordings)
+        return Node(record.name, spec, target, owner, self.limits, self.clock, self.tally, self._recordings)
 
     async def _leave(self, name: str) -> None:
         """Take a node out of memory; a controller without nodes loses its owner."""

@@ -154,7 +154,7 @@ class Original:
     async def _console(self, request: Request) -> Response:
         """A stream that ends when either side ends it, or somebody else opens the console."""
         _, tenure, _ = await self._admitted(request)
-        viewer = await tenure.term.run(tenure.hub.attach("original", alone=True))
+        viewer = await tenure.term.run(tenure.hub.attach("original", alone=True, way="original"))
         return StreamingResponse(_stream(tenure, viewer), media_type="application/octet-stream")
 
 

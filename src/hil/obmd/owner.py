@@ -20,6 +20,7 @@ from hil.core.errors import DeviceBusy, DeviceError, LoginRefused, LostReply, Re
 from hil.core.obms import ConsoleLine, ObmSession
 from hil.drivers.obm_registry import OpenObm
 from hil.obmd.limits import ObmdLimits
+from hil.obmd.nameless import Nameless
 from hil.obmd.store import Pause
 
 T = TypeVar("T")
@@ -62,6 +63,15 @@ class _Warm:
     session: ObmSession
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the controller did not do what it was asked last, in the words of the caller, and the UTC second."""
+
+    type: str
+    detail: str
+    at: float
+
+
 @dataclass(slots=True)
 class Clock:
     """Time, which tests may take into their own hands: UTC seconds, and how to wait."""
@@ -71,12 +81,13 @@ class Clock:
 
 
 class Owner:
-    """Begins to work when it is made; `close` ends it."""
+    """Begins to work when it is made; `close` ends it. `controller` is the driver, a blank, and its own name."""
 
     def __init__(
         self, controller: str, limits: ObmdLimits, pauses: Pauses, clock: Clock, sessions: int | None = None
     ) -> None:
         self.controller, self.limits = controller, limits
+        self._nameless = Nameless(controller.partition(" ")[2])
         self._pauses, self._clock = pauses, clock
         self._most = min(sessions or limits.sessions, limits.sessions)
         self._queue: asyncio.Queue[_Job[Any]] = asyncio.Queue(limits.queue)
@@ -86,6 +97,8 @@ class Owner:
         self._next = 0.0
         self._pause: Pause | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self.trouble: Trouble | None = None
+        """Until it does something, or refuses it in its own words, which is an answer too."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     @property
@@ -142,13 +155,23 @@ class Owner:
             raise DeviceBusy(f"{self.limits.queue} requests wait for this controller already: try later.") from None
         try:
             async with asyncio.timeout(self.limits.deadline):
-                return await job.answer
+                found = await job.answer
         except TimeoutError as error:
             await _stop(job)
-            raise self._late(job) from error
+            raise self._noted(self._late(job)) from error
+        except DeviceError as error:
+            self._noted(error)
+            raise
         except asyncio.CancelledError:
             await _stop(job)
             raise
+        self.trouble = None
+        return found
+
+    def _noted(self, error: DeviceError) -> DeviceError:
+        answered = isinstance(self._nameless.told(error), Refused)
+        self.trouble = None if answered else Trouble(error.type, error.message, self._clock.now())
+        return error
 
     def _late(self, job: _Job[Any]) -> DeviceError:
         after = f"within {self.limits.deadline:g} seconds"
@@ -232,7 +255,7 @@ class Owner:
             if isinstance(error, LoginRefused):
                 raise await self._was_refused(target, error) from error
             raise
-        console = HeldConsole(line, session, self._consoles.discard)
+        console = HeldConsole(line, session, self._consoles.discard, self._nameless)
         self._consoles.add(console)
         return console
 
@@ -296,14 +319,18 @@ class Owner:
 class HeldConsole:
     """A console together with the session that it was opened in."""
 
-    def __init__(self, line: ConsoleLine, session: ObmSession, gone: Callable[[HeldConsole], None]) -> None:
-        self._line, self._session, self._gone = line, session, gone
+    def __init__(
+        self, line: ConsoleLine, session: ObmSession, gone: Callable[[HeldConsole], None], nameless: Nameless
+    ) -> None:
+        self._line, self._session, self._gone, self._nameless = line, session, gone, nameless
 
     async def read(self) -> bytes:
-        return await self._line.read()
+        with self._nameless.telling():
+            return await self._line.read()
 
     async def write(self, data: bytes) -> None:
-        await self._line.write(data)
+        with self._nameless.telling():
+            await self._line.write(data)
 
     async def close(self) -> None:
         try:

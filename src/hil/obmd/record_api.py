@@ -7,9 +7,13 @@ epoch), and only what it said to the same project: now, and in every earlier tim
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import logging
-from collections.abc import Iterator
-from typing import Any, Final
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -23,9 +27,14 @@ from hil.obmd.recording import Recordings
 from hil.obmd.term import Term
 from hil.services.capability import Right
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 END_OF_TIME: Final = 2.0**40
 MOST_MATCHES: Final = 1000
+MOST_LINES: Final = 10_000
+MOST_CONTEXT: Final = 20
+NEWEST: Final = "newest"
+"""Names the last recording, whatever its id is."""
 LONGEST_TEXT: Final = 200
 OFTEN, SELDOM = 60.0, 3600.0
 _KEPT_BY_NOBODY: Final = {"Cache-Control": "no-store"}
@@ -55,30 +64,40 @@ class RecordingApi:
         return JSONResponse({"items": items}, headers=_KEPT_BY_NOBODY)
 
     async def play(self, request: Request) -> Response:
-        """One recording from `from` until before `to` (UTC seconds): asciicast v2, or with `as=bytes` the bytes."""
-        since, until = number(request, "from", 0.0, END_OF_TIME), number(request, "to", END_OF_TIME, END_OF_TIME)
-        form = request.query_params.get("as", "cast")
-        if form not in ("cast", "bytes"):
-            raise BadArgument("as is `cast` or `bytes`.")
+        """One recording from `from` until before `to` (UTC seconds), or the `newest`: asciicast v2.
+
+        With `as=bytes` the bytes; with `as=lines` JSON lines of what a person read, the last `last` of them.
+        """
+        since, until = _span(request)
+        form, last = request.query_params.get("as", "cast"), int(number(request, "last", MOST_LINES, MOST_LINES))
+        if form not in ("cast", "bytes", "lines"):
+            raise BadArgument("as is `cast`, `bytes` or `lines`.")
         mine, term = await self._mine(request)
-        wanted = request.path_params["recording"]
-        chosen = next((each for each in mine if each.id == wanted), None)
-        if chosen is None:
-            raise NotFound(f"There is no recording {wanted[:20]!a} of this node that your project may see.")
+        chosen = _chosen(mine, request.path_params["recording"])
         heard = _while(term, record_play.played(chosen, since, until))
         if form == "bytes":
             raw = (data for _, data in heard)
             return StreamingResponse(raw, 200, _KEPT_BY_NOBODY, "application/octet-stream")
+        if form == "lines":
+            read = _while(term, _last(chosen, heard, last))
+            return StreamingResponse(read, 200, _KEPT_BY_NOBODY, "application/x-ndjson")
         return StreamingResponse(record_play.cast(chosen, heard), 200, _KEPT_BY_NOBODY, "application/x-asciicast")
 
     async def search(self, request: Request) -> Response:
-        """Lines that hold `text`, in capitals or not, the newest recording first; at most `limit`."""
-        text = request.query_params.get("text", "")
+        """Lines that hold `text`, in capitals or not, the newest recording first; at most `limit`.
+
+        `context` lines around each; `recording`, `from` and `to` say where to look.
+        """
+        text, only = request.query_params.get("text", ""), request.query_params.get("recording", "")
         if not 0 < len(text) <= LONGEST_TEXT:
             raise BadArgument(f"text has 1 to {LONGEST_TEXT} characters.")
         most = int(number(request, "limit", 100, MOST_MATCHES))
+        context = int(number(request, "context", 0, MOST_CONTEXT))
+        since, until = _span(request)
         mine, term = await self._mine(request)
-        items = await term.run(asyncio.to_thread(_searched, mine[::-1], text, most, term))
+        chosen = [_chosen(mine, only)] if only else mine[::-1]
+        found = _found(chosen, text, context, term, since, until)
+        items = await term.run(asyncio.to_thread(lambda: [*itertools.islice(found, most)]))
         return JSONResponse({"items": items}, headers=_KEPT_BY_NOBODY)
 
     async def _mine(self, request: Request) -> tuple[list[Recording], Term]:
@@ -90,17 +109,35 @@ class RecordingApi:
         return await tenure.term.run(looked), tenure.term
 
 
-def _searched(recordings: list[Recording], text: str, most: int, term: Term) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
+def _span(request: Request) -> tuple[float, float]:
+    return number(request, "from", 0.0, END_OF_TIME), number(request, "to", END_OF_TIME, END_OF_TIME)
+
+
+def _chosen(mine: list[Recording], wanted: str) -> Recording:
+    """The recording of this id. Raises NotFound, which says the same of one that is another project's."""
+    if wanted == NEWEST and mine:
+        return mine[-1]
+    for each in mine:
+        if each.id == wanted:
+            return each
+    raise NotFound(f"There is no recording {wanted[:20]!a} of this node that your project may see.")
+
+
+def _found(
+    recordings: list[Recording], text: str, context: int, term: Term, since: float, until: float
+) -> Iterator[dict[str, Any]]:
     for recording in recordings:
-        for at, line in record_play.matches(_while(term, record_play.played(recording)), text):
-            if len(items) >= most:
-                return items
-            items.append({"recording": recording.id, "at": at, "line": line})
-    return items
+        heard = _while(term, record_play.played(recording, since, until))
+        for match in record_play.matches(heard, text, context):
+            yield {"recording": recording.id, **asdict(match)}
 
 
-def _while(term: Term, heard: Iterator[Heard]) -> Iterator[Heard]:
+def _last(recording: Recording, heard: Iterable[Heard], most: int) -> Iterator[bytes]:
+    for at, line in deque(record_play.lines(heard), most):
+        yield json.dumps({"recording": recording.id, "at": at, "line": line}).encode() + b"\n"
+
+
+def _while(term: Term, heard: Iterator[T]) -> Iterator[T]:
     """Go on only while the caller holds the node."""
     for each in heard:
         if not term.alive:

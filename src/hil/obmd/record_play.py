@@ -10,8 +10,9 @@ import codecs
 import itertools
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hil.obmd.recording import Recordings, Segment
@@ -22,7 +23,9 @@ LONGEST_LINE: Final = 4096
 _CONTROL: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # ECMA-48: control sequences
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # xterm: titles and such
-    r"|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f]"
+    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # ECMA-48: strings for devices
+    r"|\x9b[0-?]*[ -/]*[@-~]"  # a control sequence that begins with one character
+    r"|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 
 
@@ -110,13 +113,36 @@ def cast(recording: Recording, heard: Iterable[Heard]) -> Iterator[bytes]:
             yield json.dumps([round(at - recording.begun, 6), "o", text]).encode() + b"\n"
 
 
-def matches(heard: Iterable[Heard], text: str) -> Iterator[tuple[float, str]]:
-    """Lines of output that hold a text, in capitals or not, with the time at which each began."""
-    wanted = text.casefold()
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A line that holds what was looked for, the time at which it began, and the lines around it."""
+
+    at: float
+    line: str
+    before: tuple[str, ...] = ()
+    after: list[str] = field(default_factory=list)
+
+
+def lines(heard: Iterable[Heard]) -> Iterator[tuple[float, str]]:
+    """Lines of output without anything that a terminal would obey, with the time at which each began."""
     for at, line in _printed(heard):
-        plain = _CONTROL.sub("", line)
-        if wanted in plain.casefold():
-            yield at, plain
+        yield at, _CONTROL.sub("", line)
+
+
+def matches(heard: Iterable[Heard], text: str, context: int = 0) -> Iterator[Match]:
+    """Lines of output that hold a text, in capitals or not, each with so many lines before and after it."""
+    wanted = text.casefold()
+    before: deque[str] = deque(maxlen=context)
+    open: deque[Match] = deque()
+    for at, line in lines(heard):
+        for match in open:
+            match.after.append(line)
+        if wanted in line.casefold():
+            open.append(Match(at, line, tuple(before)))
+        while open and len(open[0].after) >= context:
+            yield open.popleft()
+        before.append(line)
+    yield from open
 
 
 def _printed(heard: Iterable[Heard]) -> Iterator[tuple[float, str]]:

@@ -82,6 +82,9 @@ class Recordings:
 
     def __init__(self, directory: Path, limits: RecordLimits, now: Callable[[], float]) -> None:
         self.directory, self.limits, self.now = directory, limits, now
+        self.open = self.written = self.failures = self.held = 0
+        """For the metrics: segments that are being written, bytes written, writes that failed, and bytes on the disk
+        when what is old was last deleted."""
 
     def segments(self, node: str) -> list[Segment]:
         """Every segment of a node, whoever had it, in the order of their begin."""
@@ -102,10 +105,12 @@ class Recordings:
         name = shelf / f"{number:010}.{epoch}.{project[0]}.jsonl"
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         try:
-            return handle, append(handle, header)
+            size = append(handle, as_line(header))
         except OSError:
             os.close(handle)
             raise
+        self.open += 1
+        return handle, size
 
     def _make_room(self, there: list[Segment]) -> None:
         """Drop the oldest until one more full segment fits."""
@@ -127,12 +132,16 @@ class Recordings:
     def clean(self) -> int:
         """Delete what is too old, or everything if nothing is to be recorded; answers how many segments."""
         oldest = self.now() - self.limits.age if self.limits.on else float("inf")
-        gone = 0
+        gone = held = 0
         for path in self.directory.glob("*/*.jsonl"):
             with suppress(FileNotFoundError):
-                if _NAME.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                found = path.stat()
+                if _NAME.fullmatch(path.name) and found.st_mtime < oldest:
                     path.unlink()
                     gone += 1
+                else:
+                    held += found.st_size
+        self.held = held
         return gone
 
     def _shelf(self, node: str) -> Path:
@@ -172,22 +181,26 @@ class Recorder:
             self._failed = False
         except OSError as error:
             self._end()
+            self._recordings.failures += 1
             if not self._failed:
                 log.warning("A console is not being recorded: %s", error.strerror)
             self._failed = True
 
     def _append(self, project: tuple[int, str], now: float, line: list[Any]) -> None:
-        limits = self._recordings.limits
-        full = self._size + len(json.dumps(line)) + 1 > limits.size // PARTS
+        limits, text = self._recordings.limits, as_line(line)
+        full = self._size + len(text) > limits.size // PARTS
         if self._handle is None or full or not self._begun <= now < self._begun + limits.age / PARTS:
             self._end()
             self._handle, self._size = self._recordings.begin(self._node, self._epoch, project, now)
             self._begun = now
-        self._size += append(self._handle, line)
+        written = append(self._handle, text)
+        self._size += written
+        self._recordings.written += written
 
     def _end(self) -> None:
         handle, self._handle = self._handle, None
         if handle is not None:
+            self._recordings.open -= 1
             os.close(handle)
 
     async def close(self) -> None:
@@ -196,9 +209,12 @@ class Recorder:
         self._end()
 
 
-def append(handle: int, line: Any) -> int:
+def as_line(found: Any) -> bytes:
+    return json.dumps(found).encode() + b"\n"
+
+
+def append(handle: int, line: bytes) -> int:
     """Write one line whole; answers its bytes. Raises OSError."""
-    data = json.dumps(line).encode() + b"\n"
-    if os.write(handle, data) != len(data):
+    if os.write(handle, line) != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return len(data)
+    return len(line)

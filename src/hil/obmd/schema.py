@@ -55,13 +55,23 @@ pauses = Table(
     Column("failures", Integer, nullable=False),
     Column("until", Float, nullable=False),
 )
+returns = Table(
+    "obmd_returns",
+    metadata,
+    Column("node", String(64), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
 
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=[settings, nodes, pauses])
 
 
-STEPS: Final[Sequence[Callable[[Connection], None]]] = (_first,)
+def _second(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[returns])
+
+
+STEPS: Final[Sequence[Callable[[Connection], None]]] = (_first, _second)
 """Step N leads from version N to N + 1; a step that has been released is never changed."""
 
 

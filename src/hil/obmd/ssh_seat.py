@@ -1,7 +1,8 @@
 """One viewer's place at a console over SSH: what the machine says goes out as it is, what is typed goes in.
 
 The first who types has the line; while somebody else has it, nothing goes in until it is taken over. After a new line
-`~.` ends the session, `~t` takes the typing over, `~g` gives it up, `~?` tells of these, and `~~` is a tilde.
+`~.` ends the session, `~t` takes the typing over, `~g` gives it up, `~s` types the
+window's size, `~?` tells of these, and `~~` is a tilde.
 (OpenSSH's own client keeps `~` for itself: `~~t` reaches us as `~t`.) What we have to say goes to the error stream.
 """
 
@@ -20,12 +21,15 @@ from hil.obmd.nodes import Nodes
 from hil.services.capability import SKEW, Capability, Right
 
 Process = asyncssh.SSHServerProcess[bytes]
-HELP: Final = "~. ends it, ~t takes the typing over, ~g gives it up, ~~ types a tilde; each after a new line"
+HELP: Final = (
+    "~. ends it, ~t takes the typing over, ~g gives it up, ~s types the window's size, ~~ a tilde; after a new line"
+)
+START: Final = "after a new line, ~. ends it and ~? tells what else there is"
 EARLY: Final = 60.0
 """Seconds before its end at which a capability is renewed."""
 AGAIN: Final = 10.0
 """Seconds until HIL is asked again, if it could not be reached."""
-_KEYS: Final = b".tg?"
+_KEYS: Final = b".tgs?"
 
 
 class Seat:
@@ -45,7 +49,7 @@ class Seat:
 
     async def sit(self) -> None:
         """Carry both ways until one side ends it. Raises HilError for an end that has a reason."""
-        viewer = await self._hub.attach(self._capability.user)
+        viewer = await self._hub.attach(self._capability.user, way="ssh")
         tasks = [asyncio.ensure_future(work) for work in (self._show(viewer), self._listen(viewer), self._expire())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -72,9 +76,12 @@ class Seat:
 
     def _tell(self, viewer: Viewer, event: Event) -> None:
         match event:
-            case {"event": "hello", "viewers": viewers}:
-                others = len(viewers) - 1
-                say(self._process, f"console of {self._capability.node}; {others} others look at it; {HELP}")
+            case {"event": "hello", "viewers": viewers, "writer": writer}:
+                say(self._process, f"console of {self._capability.node}; {START}")
+                if others := dict.fromkeys(each["user"] for each in viewers if each["number"] != viewer.number):
+                    say(self._process, f"also here: {', '.join(others)}")
+                if writer is not None:
+                    say(self._process, f"writing now: {writer['user']}")
             case {"event": "writer", "writer": writer}:
                 self._warned = False
                 who = "nobody" if writer is None else "you" if writer["number"] == viewer.number else writer["user"]
@@ -97,6 +104,8 @@ class Seat:
             for item in tilde.read(data):
                 if isinstance(item, bytes):
                     await self._type(viewer, item)
+                elif item == ord("s") and (size := self._size()):
+                    await self._type(viewer, size)
                 elif self._asked(viewer, chr(item)):
                     return
             await self._process.stderr.drain()
@@ -109,6 +118,11 @@ class Seat:
             if not self._warned:
                 say(self._process, f"{error.message} ({HELP})")
             self._warned = True
+
+    def _size(self) -> bytes:
+        """What tells a shell on the machine how large the window is; without a terminal, nothing."""
+        columns, rows = self._process.get_terminal_size()[:2]
+        return f"stty rows {rows} cols {columns}\r".encode() if rows and columns else b""
 
     def _asked(self, viewer: Viewer, key: str) -> bool:
         """Do what a key after a tilde asks for; True: the session is to end."""
@@ -129,6 +143,7 @@ class Seat:
 
     def _must_write(self) -> None:
         if Right.CONSOLE not in self._capability.rights:
+            self._hub.tally.input_refused["watching"] += 1
             raise NotWriting("You may watch this console, not type on it.")
 
     async def _expire(self) -> None:

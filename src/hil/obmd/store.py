@@ -21,8 +21,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hil.core import guard
 from hil.core.errors import BadArgument, Conflict, Unavailable
+from hil.core.secret import Secret
 from hil.obmd import schema
-from hil.obmd.schema import nodes, pauses, settings
+from hil.obmd.schema import nodes, pauses, returns, settings
 from hil.store.engine import WRITING, open_engine
 from hil.store.keys import Keyring
 from hil.store.unit import mapped
@@ -124,14 +125,20 @@ class ObmdStore:
         gone = {"driver": None, "sealed": None, "enabled": False}
         with self._change() as connection:
             connection.execute(update(nodes).where(nodes.c.name == name).values(**gone))
+            connection.execute(delete(returns).where(returns.c.node == name))
 
-    def raise_epoch(self, name: str, epoch: int, *, enabled: bool) -> None:
+    def raise_epoch(self, name: str, epoch: int, *, enabled: bool, returned: str = "") -> None:
         """Set a node's epoch, which only grows; within one epoch a node can only be disabled. Raises EpochBehind.
 
-        A node that is not registered may be disabled: its epoch is remembered for the day it is.
+        A node that is not registered may be disabled: its epoch is remembered for the day it is. `returned` is what HIL
+        wants to see when it is asked about this epoch; that of an older one is forgotten.
         """
         later = or_(nodes.c.epoch < epoch, and_(nodes.c.epoch == epoch, nodes.c.enabled if enabled else true()))
         with self._change() as connection:
+            connection.execute(delete(returns).where(returns.c.node == name))
+            if returned:
+                sealed = self.keys.seal_up({"returned": returned})
+                connection.execute(insert(returns).values(node=name, sealed=sealed))
             change = update(nodes).where(nodes.c.name == name, later).values(epoch=epoch, enabled=enabled)
             if connection.execute(change).rowcount:
                 return
@@ -140,6 +147,12 @@ class ObmdStore:
                 words = f"Node {name!r} is in epoch {known}: epoch {epoch} cannot be set to this any more."
                 raise EpochBehind(words, known)
             connection.execute(insert(nodes).values(name=name, epoch=epoch, enabled=enabled))
+
+    def returned(self, name: str) -> Secret:
+        """What HIL wants to see when it is asked about the node's epoch; empty if it gave nothing."""
+        with self._read() as connection:
+            sealed = connection.scalar(select(returns.c.sealed).where(returns.c.node == name))
+        return Secret(self.keys.open_up(sealed).get("returned", ""))
 
     def pause(self, controller: str) -> Pause:
         with self._read() as connection:
@@ -161,6 +174,9 @@ class ObmdStore:
             for name, sealed in rows:
                 fresh = self.keys.renew(sealed)
                 connection.execute(update(nodes).where(nodes.c.name == name).values(sealed=fresh))
+            for name, sealed in connection.execute(select(returns.c.node, returns.c.sealed)).all():
+                fresh = self.keys.renew(sealed)
+                connection.execute(update(returns).where(returns.c.node == name).values(sealed=fresh))
         return len(rows)
 
     def ping(self) -> None:

@@ -6,8 +6,9 @@ twice on one database.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ from hil.process.run import Part
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from hil.obmd.trust import Keys
 
 DIRECTORY: Final = "obmd"
 DATABASE: Final = "obmd.db"
@@ -51,9 +54,13 @@ def open_obmd_store(where: Place) -> ObmdStore:
 
 
 @contextmanager
-def obmd_parts(config: Config, state: Path | None = None) -> Iterator[list[Part]]:
-    """Everything that an obmd consists of, for as long as it runs. Raises BadArgument."""
+def obmd_parts(config: Config, state: Path | None = None, named_keys: Keys | None = None) -> Iterator[list[Part]]:
+    """Everything that an obmd consists of, for as long as it runs; `named_keys`: of a HIL beside it.
+
+    Raises BadArgument.
+    """
     check_obmd_listen(config.obmd)
+    more_files()
     where = obmd_place(config, state)
     if not where.sqlite and where.key_file is None:
         raise BadArgument("[obmd] key_file: with PostgreSQL, name the file of obmd's keys: it belongs to the database.")
@@ -62,14 +69,15 @@ def obmd_parts(config: Config, state: Path | None = None) -> Iterator[list[Part]
         held.enter_context(where.lock())
         store = held.enter_context(closing(open_obmd_store(where)))
         held.enter_context(store.alone())
-        yield _parts(config.obmd, store, where.state)
+        yield _parts(config.obmd, store, where.state, named_keys)
 
 
-def _parts(config: Obmd, store: ObmdStore, state: Path) -> list[Part]:
+def _parts(config: Obmd, store: ObmdStore, state: Path, named_keys: Keys | None) -> list[Part]:
     from hil.obmd.app import ObmdSettings, create_app
 
     settings = ObmdSettings(
         public_keys=config.hil_public_keys,
+        named_keys=named_keys,
         admin_token=config.admin_token,
         limits=obmd_limits(config),
         recordings=Recordings(state / RECORDINGS, record_limits(config), store.clock),
@@ -128,6 +136,13 @@ def obmd_limits(config: Obmd) -> ObmdLimits:
         pause_most=config.login_pause_most,
         linger=config.console_linger,
     )
+
+
+def more_files() -> None:
+    """Open as many files as this process may at most: the usual 1,024 are fewer than the controllers of a room."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a sandbox may forbid it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def check_obmd_listen(config: Obmd) -> None:

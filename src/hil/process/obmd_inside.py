@@ -1,17 +1,17 @@
 """The obmd inside `hil serve`: a listening address, a database and keys of its own, and nothing to configure.
 
-It is the same obmd as `hil serve obmd`, told HIL's public keys as they are when the process starts. HIL's side speaks
-to it over its address, as to any other: nothing is passed behind its back, and no password of a controller leaves it.
+It is the same obmd as `hil serve obmd`, told HIL's public keys as they are at each moment. Else HIL's side speaks to it
+over its address, as to any other: nothing is passed behind its back, and no password of a controller leaves it.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hil.auth.backend import is_loopback
 from hil.config import Config
@@ -21,25 +21,28 @@ from hil.core.secret import Secret
 from hil.process.obmd import obmd_parts, obmd_place
 from hil.process.run import Part
 
+if TYPE_CHECKING:
+    from hil.obmd.trust import Keys
+
 TOKEN: Final = "admin-token"  # noqa: S105 the name of a file
 LOOPBACK: Final = "127.0.0.1:0"
 
 
 @contextmanager
-def obmd_inside(config: Config, state: Path | None, public_keys: Sequence[str]) -> Iterator[list[Part]]:
-    """The parts of it; none if `[obmd] listen` is empty. Raises BadArgument."""
+def obmd_inside(config: Config, state: Path | None, named_keys: Keys) -> Iterator[list[Part]]:
+    """The parts of it; none if `[obmd] listen` is empty. `named_keys` answers HIL's public keys. Raises BadArgument."""
     if not config.obmd.listen:
         yield []
         return
     where = obmd_place(config, state)
     where.prepare()
     changed = {
-        "hil_public_keys": (*config.obmd.hil_public_keys, *public_keys),
         "admin_token": admin_token(config, where.state, make=True),
         "listen": _listen(config),
         "hil_url": config.obmd.hil_url or hil_url(config),
     }
-    with obmd_parts(config.model_copy(update={"obmd": config.obmd.model_copy(update=changed)}), state) as parts:
+    settings = config.model_copy(update={"obmd": config.obmd.model_copy(update=changed)})
+    with obmd_parts(settings, state, named_keys) as parts:
         yield parts
 
 

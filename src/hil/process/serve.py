@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,7 +27,7 @@ from hil.process.metrics import worker_app
 from hil.process.obmd_inside import obmd_inside
 from hil.process.place import Place, place
 from hil.process.run import Part, WorkerPart, run
-from hil.services.obm_key import obm_public_keys
+from hil.services.obm_key import obm_known_keys, obm_public_keys
 from hil.store import migrate
 from hil.store.unit import Store
 from hil.worker.worker import Worker
@@ -140,7 +141,9 @@ def _all_in_one(settings: Config, state: Path | None, first_operator: str | None
                 _operator(store, where, first_operator)
             if not compose.has_pool(store):
                 click.echo("No VLAN id can be handed out yet. Say which may:  hil pool set 100-199", err=True)
-            with obmd_inside(settings, state, store.change(obm_public_keys)) as beside:
+            store.change(obm_public_keys)  # makes the first
+            known = partial(obm_known_keys, keyring=store.keys)
+            with obmd_inside(settings, state, lambda: store.read(known)) as beside:
                 _run([_api_part(settings, store, backend), _worker_part(settings, store), *beside])
 
 

@@ -8,6 +8,7 @@ order project, node, port, network; whoever needs several of one kind takes them
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Select, select
@@ -43,6 +44,11 @@ class Context:
     @classmethod
     def changing(cls, unit: Unit, actor: Actor, source: Source) -> Context:
         return cls(unit.session, actor, source, unit)
+
+    def acting(self, actor: Actor) -> Context:
+        """The same transaction for somebody else, who was found out in it."""
+        source = replace(self.source, actor=actor.name, via=actor.via)
+        return Context(self.session, actor, source, self._unit)
 
     @property
     def unit(self) -> Unit:

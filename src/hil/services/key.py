@@ -57,7 +57,7 @@ def key_create(
     owner = ctx.user(user, Act.MODIFY)
     if len(description) > 255 or not description.isprintable():
         raise BadArgument("A description has at most 255 printable characters.")
-    parent = _asking(ctx)
+    parent = asking_key(ctx)
     named = None if project is None else ctx.project(project, Act.READ)
     scope = _within(parent, _Scope(named, role, operator, expires_at), ctx)
     _judge(ctx, owner, scope, role)
@@ -79,7 +79,7 @@ def key_create(
 def key_list(ctx: Context, user: str, *, after: str = "", limit: int) -> list[KeyView]:
     """One page of a user's keys, by id; a limited key sees itself and what was made with it. Two or three queries."""
     owner = ctx.user(user, Act.READ)
-    query = _keys().where(ApiKey.user_id == owner.id, ApiKey.public_id > after, _reach(_asking(ctx)))
+    query = _keys().where(ApiKey.user_id == owner.id, ApiKey.public_id > after, _reach(asking_key(ctx)))
     rows = ctx.session.execute(query.order_by(ApiKey.public_id).limit(limit))
     return [_view(key, owner_name, project) for key, owner_name, project in rows]
 
@@ -87,7 +87,7 @@ def key_list(ctx: Context, user: str, *, after: str = "", limit: int) -> list[Ke
 def key_revoke(ctx: Context, public_id: str) -> None:
     """Revoke a key and all that were made with it, at once and in every process. Raises NotFound."""
     absent = f"There is no key {public_id!r}."
-    query = _keys().where(ApiKey.public_id == public_id, _reach(_asking(ctx))).with_for_update(of=ApiKey)
+    query = _keys().where(ApiKey.public_id == public_id, _reach(asking_key(ctx))).with_for_update(of=ApiKey)
     row = ctx.session.execute(query).first()
     ctx.require(Act.MODIFY, Kind.KEY, Standing(itself=row is not None and row[0].user_id == ctx.actor.user_id), absent)
     if row is None:
@@ -103,7 +103,7 @@ def _keys() -> Select[ApiKey, str, str | None]:
     return joined.outerjoin(Project, Project.id == ApiKey.project_id)
 
 
-def _asking(ctx: Context) -> ApiKey | None:
+def asking_key(ctx: Context) -> ApiKey | None:
     """The key that this request came with."""
     public_id = tokens.public_id(ctx.actor.via)
     if public_id is None:
@@ -114,13 +114,14 @@ def _asking(ctx: Context) -> ApiKey | None:
     return key
 
 
-def _limited(key: ApiKey) -> bool:
+def key_limited(key: ApiKey) -> bool:
+    """Whether a key holds less than its user."""
     return key.project_id is not None or key.role is not None
 
 
 def _reach(asking: ApiKey | None) -> ColumnElement[bool]:
     """Which keys a request may see and revoke, of those that its user may."""
-    if asking is None or not _limited(asking):
+    if asking is None or not key_limited(asking):
         return true()
     return or_(ApiKey.id == asking.id, ApiKey.parent_id == asking.id)
 

@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from hil.core.errors import BadArgument, Blocked, DeviceError, Refused, Unreachable
+from hil.core.errors import BadArgument, Blocked, DeviceError, Refused, Unavailable, Unreachable
 from hil.core.model import NodeState
 from hil.core.policy import Act, Kind, Standing
 from hil.core.secret import Secret
@@ -36,6 +36,7 @@ MARGIN: Final = 5.0
 """A ticket outlasts the deadline of its request by so many seconds."""
 HIL: Final = "hil"
 """The user in capabilities that HIL gives itself."""
+_RETURN: Final = "obmd asks about a node"
 _URI: Final = re.compile(r"[!-~]{1,2000}")
 _TOKEN: Final = re.compile(r"[!-~]{1,256}")
 
@@ -208,6 +209,21 @@ def obm_reach(store: Store, session: Session, node: Node, *, life: float = 300.0
     return Reach(node=node.name, uri=node.obmd_uri, own=node.obmd_own, epoch=node.obm_epoch, secret=secret)
 
 
+def _return(keys: Keyring, node: Node, epoch: int) -> Secret:
+    """What an obmd of ours shows when it asks HIL about this node in this epoch: nobody else can."""
+    sealed = keys.seal_up({"for": _RETURN, "node": node.id, "epoch": epoch})
+    return Secret((sealed or b"").decode())
+
+
+def obm_returned(keys: Keyring, node: Node, given: Secret) -> bool:
+    """Whether this is what the node's obmd was given with the present epoch."""
+    try:
+        words = keys.open_up(given.reveal().encode())
+    except Unavailable:  # nothing that we sealed, or with a key that is gone
+        return False
+    return words == {"for": _RETURN, "node": node.id, "epoch": node.obm_epoch}
+
+
 def hil_capability(store: Store, session: Session, node: str, epoch: int, *rights: Right, life: float) -> Secret:
     """A capability for HIL itself."""
     now = int(store.clock())
@@ -246,7 +262,10 @@ def _errand(ctx: Context, node: Node, within: float, *, epoch: int, fresh: bool)
         secret = hil_capability(store, ctx.session, node.name, epoch, Right.EPOCH, life=within + MARGIN)
     else:
         secret = Secret(store.keys.open_up(node.obmd_admin_token).get("token", ""))
-    reach = Reach(node=node.name, uri=node.obmd_uri or "", own=node.obmd_own, epoch=epoch, secret=secret)
+    reach = Reach(
+        node=node.name, uri=node.obmd_uri or "", own=node.obmd_own, epoch=epoch, secret=secret,
+        returned=_return(store.keys, node, epoch),
+    )  # fmt: skip
     return Errand(
         node_id=node.id, project_id=node.project_id, reach=reach, ticket=ticket, source=ctx.source, fresh=fresh
     )

@@ -49,7 +49,12 @@ def obm_signer(session: Session, keyring: Keyring) -> Signer:
 def obm_public_keys(unit: Unit) -> list[str]:
     """The public halves that every obmd is to believe: of the key that signs, then of the next one, if there is."""
     obm_key_made(unit)
-    return [Signer(key).public for key in _keys(unit.session, unit.store.keys) or ()]
+    return obm_known_keys(unit.session, unit.store.keys)
+
+
+def obm_known_keys(session: Session, keyring: Keyring) -> list[str]:
+    """The same, without making any; empty if there is none yet."""
+    return [Signer(key).public for key in _keys(session, keyring) or ()]
 
 
 def obm_key_rotate(ctx: Context, *, switch: bool) -> str:

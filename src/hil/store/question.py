@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine
+from sqlalchemy import CompoundSelect, Engine, Select
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.expression import Executable, SelectBase
 
 STRAIGHT: Final = "straight"
 """In `Session.info`: the engine to which questions may be put without the session."""
@@ -22,7 +21,7 @@ STRAIGHT: Final = "straight"
 class Question:
     """A statement with named parameters; its columns must be of types that the driver answers as they are wanted."""
 
-    def __init__(self, statement: SelectBase) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]) -> None:
         self._statement: Final = statement
         self._text: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
@@ -37,7 +36,6 @@ class Question:
                 connection.invalidate(error)
             finally:
                 connection.close()
-        assert isinstance(self._statement, Executable)
         return session.execute(self._statement, parameters).all()
 
     def _put(self, engine: Engine, cursor: Any, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:

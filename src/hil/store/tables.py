@@ -93,6 +93,28 @@ class ApiKey(Base):
     expires_at: Mapped[float | None]
 
 
+class SshKey(Base):
+    """A public key of a user: whoever holds its private half may do what the credential could that registered it.
+
+    `project_id` and `role` are that credential's limits, as in `ApiKey`, and `parent_id` the API key, if it was one. It
+    never carries operator power. `line` is the key without its comment.
+    """
+
+    __tablename__ = "ssh_key"
+    __table_args__ = (UniqueConstraint("user_id", "fingerprint"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id", ondelete=CASCADE))
+    fingerprint: Mapped[str] = mapped_column(index=True)
+    line: Mapped[str] = mapped_column(Text)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id", ondelete=CASCADE))
+    role: Mapped[int | None]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("api_key.id", ondelete=CASCADE), index=True)
+    description: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[float]
+    expires_at: Mapped[float | None]
+
+
 class Node(Versioned, Base):
     """`state` and `project_id` move together; `reason` says why a waiting state waits."""
 

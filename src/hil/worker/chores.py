@@ -17,6 +17,8 @@ from hil.worker.release import Releases
 from hil.worker.tidy import tidy
 
 PERIOD = 2.0
+ROUND = 5.0
+"""Seconds after which a round of releases is over; nodes still in hand go on, and the next round leaves them out."""
 TIDY_EVERY = 600.0
 log = logging.getLogger(__name__)
 
@@ -41,20 +43,23 @@ class Chores:
         self._wake.set()
 
     async def run(self) -> None:
-        while not self._stopping:
-            try:
-                await self.once()
-            except HilError as error:
-                log.warning("chores: %s %s", error.message, error.detail)
-            except Exception:
-                log.exception("chores failed")
-            await self._pause()
+        try:
+            while not self._stopping:
+                try:
+                    await self.once()
+                except HilError as error:
+                    log.warning("chores: %s %s", error.message, error.detail)
+                except Exception:
+                    log.exception("chores failed")
+                await self._pause()
+        finally:
+            await self.releases.close()
 
     async def once(self) -> None:
         """One round, if the chores are ours to do."""
         if not await self._call(chore_take, self.store, "chores", self._owner):
             return
-        await self.releases.advance()
+        await self.releases.advance(ROUND)
         now = self.store.clock()
         if now - self._tidied >= TIDY_EVERY:
             self._tidied = now

@@ -1,14 +1,16 @@
 """Brings releases to their end: ports read back as closed, tokens dead, power off, cleaned, free.
 
 Each round looks at every waiting node afresh and does the first thing that is still to be done; it is told nothing and
-remembers nothing. What cannot be done leaves the node waiting with a reason that can be read. Time never frees a node:
-past its deadline it waits for an operator, whose forced way out is quarantine.
+remembers nothing that it relies on. What cannot be done leaves the node waiting with a reason that can be read. Time
+never frees a node: past its deadline it waits for an operator, whose forced way out is quarantine. A round is over soon
+whatever hangs: an OBMd that was silent is not waited for by the next node, and no node waits for another OBMd's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +23,7 @@ from hil.core import guard
 from hil.core.errors import DeviceError, Refused, Unreachable
 from hil.core.model import NodeState
 from hil.core.policy import Kind
-from hil.drivers.obmd_link import EpochBehind, ObmdLink, Reach
+from hil.drivers.obmd_link import BrieflyTrusted, EpochBehind, Reach, Silent
 from hil.services.obm import obm_reach, obm_under_way
 from hil.store.journal import Entry, Source
 from hil.store.tables import Attachment, Nic, Node, Port, Project
@@ -30,7 +32,9 @@ from hil.worker.lane import Call
 from hil.worker.power_off import PowerOff
 
 TIMEOUT = 10.0
+"""Seconds for each request to an OBMd, or to a service beside HIL."""
 SIDE_BY_SIDE = 16
+"""Nodes of one OBMd that are in hand at once."""
 log = logging.getLogger(__name__)
 
 
@@ -53,24 +57,48 @@ class Waiting:
 
 
 class Releases:
-    """The release step of one worker."""
+    """The release step of one worker; an OBMd gets `timeout` seconds for each request."""
 
-    def __init__(self, store: Store, owner: str, call: Call) -> None:
-        self.store = store
-        self._link = ObmdLink(TIMEOUT, store.limits.obmd_ca_file)
+    def __init__(self, store: Store, owner: str, call: Call, timeout: float = TIMEOUT) -> None:
+        self.store, self._timeout = store, timeout
         self._call = call
         self._source = Source(f"worker {owner}", "worker")
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._last: set[int] = set()
+        """Nodes whose OBMd was silent: they come last, so that they never keep the others from their turn."""
 
-    async def advance(self) -> None:
-        """Do for every waiting node the next thing; nodes do not wait for one another."""
+    async def advance(self, within: float | None = None) -> None:
+        """Do for every waiting node the next thing; answers after `within` seconds, though some may be in hand."""
         waiting = await self._call(self.store.read, self._find)
-        gate = asyncio.Semaphore(SIDE_BY_SIDE)
+        links: defaultdict[str, BrieflyTrusted] = defaultdict(self._link)
+        begun = []
+        for node in sorted(waiting, key=lambda each: each.id in self._last):
+            if node.id not in self._in_hand:
+                link = links["" if node.reach is None else node.reach.obmd]
+                self._in_hand[node.id] = asyncio.create_task(self._in_turn(node, link))
+                begun.append(self._in_hand[node.id])
+        if begun:
+            done, late = await asyncio.wait(begun, timeout=within)
+            for task in late:
+                task.add_done_callback(_tell)
+            await asyncio.gather(*done)
 
-        async def one(node: Waiting) -> None:
-            async with gate:
-                await self._one(node)
+    async def close(self) -> None:
+        """Drop what is in hand, as a crash would: the next worker's first round takes it up."""
+        dropped = [*self._in_hand.values()]
+        for task in dropped:
+            task.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
 
-        await asyncio.gather(*(one(node) for node in waiting))
+    def _link(self) -> BrieflyTrusted:
+        return BrieflyTrusted(self._timeout, self.store.limits.obmd_ca_file, SIDE_BY_SIDE)
+
+    async def _in_turn(self, node: Waiting, link: BrieflyTrusted) -> None:
+        try:
+            async with link.turn:
+                await self._one(node, link)
+        finally:
+            del self._in_hand[node.id]
 
     def _find(self, session: Session) -> list[Waiting]:
         """Nodes on their way out, and nodes whose OBM was not settled by whoever began to change it."""
@@ -94,31 +122,34 @@ class Releases:
             overdue,
         )
 
-    async def _one(self, node: Waiting) -> None:
+    async def _one(self, node: Waiting, link: BrieflyTrusted) -> None:
+        self._last.discard(node.id)
         try:
             if node.notice:
                 await self._notify(node)
             if node.revoke:
-                await self._revoke(node)
+                await self._revoke(node, link)
             if node.state != NodeState.RELEASING:
                 return
             if node.ports:
                 reason = node.ports
             else:
-                reason = "" if node.cleaned else await self._clean(node)
+                reason = "" if node.cleaned else await self._clean(node, link)
         except DeviceError as error:
+            if isinstance(error, Silent):
+                self._last.add(node.id)
             log.debug("node %s: %s %s", node.name, error.message, error.detail)
             reason = error.message
         if node.state == NodeState.RELEASING:
             await self._call(self.store.change, lambda unit: self._book(unit, node, reason))
 
-    async def _revoke(self, node: Waiting) -> None:
+    async def _revoke(self, node: Waiting, link: BrieflyTrusted) -> None:
         """End at the OBMd whatever lives; the node waits until that answers, and for an errand under way to it."""
         if await self._call(self.store.read, lambda session: obm_under_way(session, node.id, self.store.now(session))):
             raise Unreachable(f"Another request to the OBMd of node {node.name} is under way.")
         if node.reach is not None:
             try:
-                await self._link.disable(node.reach)
+                await link.disable(node.reach)
             except EpochBehind as error:
                 await self._call(self.store.change, partial(_learn, node, error.epoch))
                 raise
@@ -130,11 +161,11 @@ class Releases:
 
         await self._call(self.store.change, booked)
 
-    async def _clean(self, node: Waiting) -> str:
+    async def _clean(self, node: Waiting, link: BrieflyTrusted) -> str:
         """Power off and call the cleaning hook, as far as configured; answers why it is not done yet."""
         limits = self.store.limits
         if limits.power_off_on_release and node.reach is not None:
-            power = PowerOff(self.store, self._link, self._call)
+            power = PowerOff(self.store, link, self._call)
             await (power.own(node.id, node.epoch) if node.reach.own else power.foreign(node.reach))
         if not limits.cleaning_url:
             return ""
@@ -216,6 +247,12 @@ class Releases:
             after={"state": node.state, "to": target},
         )
         unit.record(self._source, entry)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Log what became of a node after its round was over."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a release failed", exc_info=error)
 
 
 def _locked(unit: Unit, node_id: int) -> Node | None:

@@ -135,6 +135,10 @@ class Call:
         answer, extra = self._changed(work)
         return answer.render(extra)
 
+    def unasked(self, work: Callable[[Context], Answer], *, changes: bool) -> Response:
+        """Run `work`, which finds out by itself who calls, in one transaction and answer."""
+        return self.desk.edge.unasked(self.caller, work, changes=changes).render()
+
     async def start(self, work: Callable[[Context], Operation], wait: float) -> Response:
         """Run `work`, which opens an operation; then wait for its end, if asked to. 202 while pending, else 200."""
         answer, extra = await run_in_threadpool(self._changed, partial(_accepted, work))

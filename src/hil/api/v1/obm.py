@@ -12,15 +12,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hil.api.errand import obm_enabled_set
+from hil.api.public_key import public_key
 from hil.api.v1 import replies_obm, views
 from hil.api.v1.door import Answer, Call, Conditional, Plain, gone, noun, shown
-from hil.api.v1.shapes import ConsoleAsked, InPath, ObmdSet
+from hil.api.v1.shapes import ConsoleAsked, InPath, ObmdSet, SshProved
 from hil.core.policy import Act
 from hil.core.secret import Secret
 from hil.services.capability import Right
 from hil.services.context import Context
 from hil.services.obm import node_obmd_remove, node_obmd_set
 from hil.services.obm_grant import CONSOLE, Note, obm_grant, obm_show
+from hil.services.obm_ssh import obm_ssh_grant
 
 routes = noun("obm")
 PROTOCOL: Final = "hil.console.1"
@@ -99,3 +101,15 @@ def console_ticket(call: Plain, node: InPath, body: ConsoleAsked) -> Response:
         )
 
     return call.change(work)
+
+
+@routes.post("/nodes/{node}/console/ssh", response_model=replies_obm.SshTicket)
+def console_ssh(call: Plain, node: InPath, body: SshProved) -> Response:
+    """Tell the node's obmd what an SSH key opens. For obmds: they show what HIL gave them with the node's epoch."""
+    store, shown_key = call.desk.edge.store, public_key(body.public_key)
+
+    def work(ctx: Context) -> Answer:
+        grant = obm_ssh_grant(ctx, store, node, Secret(body.returned), shown_key.fingerprint, opens=body.opens)
+        return shown({"capability": grant.token.reveal(), "expires_at": views.moment(grant.expires)})
+
+    return call.unasked(work, changes=body.opens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from hil.api.v1.replies import Reply
-from hil.api.v1.shapes import ActionWord, DeviceWord
+from hil.api.v1.shapes import ActionWord, DeviceWord, RoleName
 
 
 class Obm(Reply):
@@ -124,6 +124,13 @@ class ObmAbilities(Reply):
     firmware: bool
 
 
+class SshTicket(Reply):
+    """For an obmd: what whoever holds the key may do at the node's console, for some minutes."""
+
+    capability: str
+    expires_at: str
+
+
 class ConsoleTicket(Reply):
     """Where the console is, as WebSocket. The capability goes into the Authorization header as Bearer, or among the
     subprotocols; a newer one keeps the console open beyond `expires_at`.
@@ -133,3 +140,22 @@ class ConsoleTicket(Reply):
     protocol: str
     capability: str
     expires_at: str
+
+
+class SshKey(Reply):
+    """`project` and `role` null: whatever its user has, but for operator power."""
+
+    id: str
+    user: str
+    fingerprint: str
+    public_key: str
+    project: str | None
+    role: RoleName | None
+    description: str
+    created_at: str
+    expires_at: str | None
+
+
+class SshKeyPage(Reply):
+    items: list[SshKey]
+    next: str | None

@@ -59,6 +59,7 @@ PortInPath = Annotated[PortName, Path()]
 LabelInPath = Annotated[LabelKey, Path()]
 OperationId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+SshLine = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=r"^[ -~]+$")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the page.")]
 After = Annotated[str | None, Query(max_length=1000, description="The `next` of the page before.")]
 Slot = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -209,6 +210,14 @@ class ConsoleAsked(Shape):
     watch: bool = False
 
 
+class SshProved(Shape):
+    """`returned`: what obmd was given with the node's epoch. `opens`: a console is being opened, so it is noted."""
+
+    returned: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[A-Za-z0-9_=-]+$")]
+    public_key: SshLine
+    opens: bool
+
+
 class NetworkChange(Shape):
     action: Literal["connect", "detach"]
     node: Name
@@ -288,6 +297,13 @@ class UserChange(Shape):
 class PasswordSet(Shape):
     password: Password
     old_password: Password | None = None
+
+
+class SshKeyNew(Shape):
+    """A line of an `id_….pub` file; without a description its comment is taken."""
+
+    public_key: SshLine
+    description: Annotated[str, StringConstraints(max_length=255, pattern=_WORDS)] = ""
 
 
 class KeyNew(Shape):

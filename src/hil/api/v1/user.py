@@ -7,12 +7,25 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from hil.api.v1 import cursor, replies, views
+from hil.api.public_key import public_key
+from hil.api.v1 import cursor, replies, replies_obm, views
 from hil.api.v1.door import Answer, Conditional, Plain, Posted, created, gone, noun, shown
-from hil.api.v1.shapes import After, KeyId, KeyNew, Limit, PasswordSet, UserChange, UserInPath, UserName, UserNew
+from hil.api.v1.shapes import (
+    After,
+    KeyId,
+    KeyNew,
+    Limit,
+    PasswordSet,
+    SshKeyNew,
+    UserChange,
+    UserInPath,
+    UserName,
+    UserNew,
+)
 from hil.core.model import Role
 from hil.core.secret import Secret
 from hil.services import key as keys
+from hil.services import ssh_key as ssh_keys
 from hil.services import user as users
 from hil.services.context import Context
 
@@ -120,6 +133,40 @@ def key_revoke(call: Plain, key: KeyId) -> Response:
 
     def work(ctx: Context) -> Answer:
         keys.key_revoke(ctx, key)
+        return gone()
+
+    return call.change(work)
+
+
+@routes.get("/ssh-keys", response_model=replies_obm.SshKeyPage)
+def ssh_key_list(call: Plain, user: OfUser = None, after: After = None, limit: Limit = 100) -> Response:
+    """The SSH keys with which a user opens consoles."""
+
+    def work(ctx: Context) -> Answer:
+        rows = ssh_keys.ssh_key_list(ctx, user or ctx.actor.name, after=cursor.names(after)[0], limit=limit + 1)
+        return shown(cursor.page(rows, limit, views.ssh_key, lambda row: row.id))
+
+    return call.read(work)
+
+
+@routes.post("/ssh-keys", response_model=replies_obm.SshKey, status_code=201)
+def ssh_key_add(call: Posted, body: SshKeyNew) -> Response:
+    """Register an SSH key of one's own. It may do what the credential may that registers it, and ends with it."""
+    key = public_key(body.public_key)
+
+    def work(ctx: Context) -> Answer:
+        seen = ssh_keys.ssh_key_add(ctx, key.line, key.fingerprint, body.description or key.comment[:255])
+        return created(views.ssh_key(seen), "ssh-keys", seen.id)
+
+    return call.change(work)
+
+
+@routes.delete("/ssh-keys/{key}", status_code=204)
+def ssh_key_remove(call: Plain, key: KeyId) -> Response:
+    """Forget an SSH key: nobody logs in with it any more, and consoles that it opened end within minutes."""
+
+    def work(ctx: Context) -> Answer:
+        ssh_keys.ssh_key_remove(ctx, key)
         return gone()
 
     return call.change(work)

@@ -21,6 +21,7 @@ from hil.services.inside import Card, Inside
 from hil.services.key import KeyView
 from hil.services.operation import ActionView, OperationView
 from hil.services.plan import PlannedSwitch, observed
+from hil.services.ssh_key import SshKeyView
 from hil.services.user import UserView
 from hil.store.tables import Attachment, Lane, Network, Nic, Node, Port, Project, Switch
 
@@ -231,6 +232,20 @@ def key(seen: KeyView) -> View:
         "project": seen.project,
         "role": None if seen.role is None else str(seen.role),
         "operator": seen.operator,
+        "description": seen.description,
+        "created_at": moment(seen.created_at),
+        "expires_at": moment(seen.expires_at),
+    }
+
+
+def ssh_key(seen: SshKeyView) -> View:
+    return {
+        "id": seen.id,
+        "user": seen.user,
+        "fingerprint": seen.fingerprint,
+        "public_key": seen.line,
+        "project": seen.project,
+        "role": None if seen.role is None else str(seen.role),
         "description": seen.description,
         "created_at": moment(seen.created_at),
         "expires_at": moment(seen.expires_at),

@@ -12,7 +12,19 @@ from hil.services.context import Context
 from hil.services.facts import project_names
 
 routes = noun("service")
-_NOUNS = ("projects", "nodes", "networks", "operations", "switches", "drivers", "users", "keys", "journal", "events")
+_NOUNS = (
+    "projects",
+    "nodes",
+    "networks",
+    "operations",
+    "switches",
+    "drivers",
+    "users",
+    "keys",
+    "ssh-keys",
+    "journal",
+    "events",
+)
 
 
 @routes.get("", response_model=replies.Root)

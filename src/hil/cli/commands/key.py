@@ -10,7 +10,8 @@ from hil.cli.lazy import Group
 from hil.cli.output import emit, emit_one
 from hil.cli.session import Session
 
-key = Group("key", help="API keys: tokens that act for a user.")
+_SSH = {"ssh": ("hil.cli.commands.ssh_key:ssh_key", "Your SSH keys, with which ssh opens consoles.")}
+key = Group("key", help="API keys: tokens that act for a user.", lazy=_SSH)
 COLUMNS = "id description project role operator created_at expires_at"
 
 

@@ -30,6 +30,7 @@ _MACHINE = {
     "media": (f"{_POWER}:media", "Show a machine's slots for virtual media, after emptying and filling some of them."),
     "firmware": (f"{_POWER}:firmware", "Show the versions of a machine's firmware."),
     "console": ("hil.cli.commands.console:console", "Open the serial console of a machine."),
+    "recording": ("hil.cli.commands.recording:recording", "What consoles said: list, read, search and replay it."),
     "obm": ("hil.cli.commands.obm:obm", "Out-of-band management of nodes: enable it, disable it, say where it is."),
 }
 node = Group("node", help="Machines: take, release, describe and look after them.", lazy=_MACHINE)

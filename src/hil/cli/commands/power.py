@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from hil.cli import params
-from hil.cli.bulk import bulk, confirm, each, values
+from hil.cli.bulk import AT_A_TIME, PATIENT, bulk, confirm, each, values
 from hil.cli.lazy import Command
 from hil.cli.output import emit
 from hil.cli.session import Session
@@ -50,7 +50,8 @@ def power(
         machine.set(name, action)
         return machine.wait(name, on, timeout).power if wait else f"{action} sent"
 
-    bulk(names, work, doing=f"power {action}", done=str, output=output)
+    at_a_time = PATIENT if wait else AT_A_TIME
+    bulk(names, work, doing=f"power {action}", done=str, output=output, at_a_time=at_a_time)
 
 
 @click.command(

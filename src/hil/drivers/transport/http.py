@@ -126,6 +126,7 @@ class Web:
                     await response.aclose()
         except BaseException:
             self.ended = True
+            await trace.drop()
             with mapped(self.device, sent=not login and (trace.sent or self._changed)):
                 raise
         finally:
@@ -297,16 +298,33 @@ class _Trace:
     def __init__(self, device: str, pins: _Pins | None, writer: Writer | None) -> None:
         self.sent = False
         self._device, self._pins, self._writer = device, pins, writer
+        self._bare: Any = None
+        """The connection before TLS is up: httpcore 1.0.9 forgets it if the handshake is cancelled."""
+
+    async def drop(self) -> None:
+        """Close what nobody else will; never raises."""
+        bare, self._bare = self._bare, None
+        if bare is not None:
+            with suppress(OSError):
+                await bare.aclose()
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith("start_tls.complete") and self._pins is not None:
-            stream = info["return_value"]
-            try:
-                self._pins.judge(stream.get_extra_info("ssl_object").getpeercert(binary_form=True))
-            except BaseException:
-                await stream.aclose()
-                raise
+        if event.endswith("connect_tcp.complete"):
+            self._bare = info["return_value"]
+        elif event.endswith("start_tls.complete"):
+            self._bare = None
+            await self._judge(info["return_value"])
         elif event.endswith("send_request_headers.started"):
+            self._bare = None
             if self._writer is not None:
                 self._writer.check()
             self.sent = True
+
+    async def _judge(self, stream: Any) -> None:
+        if self._pins is None:
+            return
+        try:
+            self._pins.judge(stream.get_extra_info("ssl_object").getpeercert(binary_form=True))
+        except BaseException:
+            await stream.aclose()
+            raise

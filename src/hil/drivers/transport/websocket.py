@@ -79,7 +79,8 @@ class WebSocket:
                 if self._protocol.state is State.OPEN:
                     self._protocol.send_close()
                     await self._flush()
-                self._writer.close()
+                if not self._writer.is_closing():  # over TLS, Python 3.11 cannot abort what was closed twice
+                    self._writer.close()
                 await self._writer.wait_closed()
         self._over = True
         self._writer.transport.abort()
