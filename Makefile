@@ -21,10 +21,11 @@ demo: venv ## watch two projects get machines and fail to hear each other
 	@.venv/bin/hil lab demo
 
 .PHONY: test
-test: venv ## run the test suite (installs PostgreSQL and Open vSwitch when missing; starts no service)
+test: venv ## run the test suite (installs PostgreSQL, Open vSwitch and QEMU when missing; starts no service)
 	@tools/system-packages test
 	@tools/peers
 	@only=(); tools/can-ovs || { [ $$? -eq 1 ] || exit 1; only=(-m "not ovs"); }; \
+	[ -n "$${only[*]-}" ] || tools/can-ovs machines || { [ $$? -eq 1 ] || exit 1; only=(-m "not machines"); }; \
 	$(python) -m pytest -q -n auto --dist worksteal "$${only[@]}" $(PYTEST)
 
 .PHONY: check

@@ -39,7 +39,13 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HIL_")}
 
 
-def run(*argv: str, environ: Mapping[str, str] | None = None, stdin: str = "", cwd: Path | None = None) -> Ran:
+def run(
+    *argv: str,
+    environ: Mapping[str, str] | None = None,
+    stdin: str = "",
+    cwd: Path | None = None,
+    patience: float = 3 * PATIENCE,
+) -> Ran:
     done = subprocess.run(
         argv,
         env={**clean(), **(environ or {})},
@@ -48,7 +54,7 @@ def run(*argv: str, environ: Mapping[str, str] | None = None, stdin: str = "", c
         capture_output=True,
         text=True,
         check=False,
-        timeout=3 * PATIENCE,
+        timeout=patience,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -151,11 +151,11 @@ def test_a_port_changed_by_hand_is_healed(site: Site, plane: Plane) -> None:
         (["ping", "node01", "node99"], 1, "hil: there is no node 'node99' here: use one of node01, node02"),
         (["shell", "node99"], 1, "hil: "),
         (["env", "red"], 1, "hil: there is no person 'red' here: use one of operator, blue, green"),
-        (["fault", "set", "sw9", "unreachable"], 1, "hil: there is no switch 'sw9' here: use one of sw1, sw2"),
+        (["fault", "set", "sw9", "unreachable"], 1, "hil: there is no switch or node 'sw9' here: use one of sw1, sw2"),
         (["fault", "set", "sw1", "earthquake"], 2, "hil: 'earthquake' is no fault"),
         (["fault", "hand", "node01", "native=9999"], 2, "hil: '9999' is no VLAN id"),
         (["fault", "reboot", "sw9"], 1, "hil: there is no switch 'sw9' here"),
-        (["fault", "clear", "sw9"], 1, "hil: there is no switch 'sw9' here"),
+        (["fault", "clear", "sw9"], 1, "hil: there is no switch or node 'sw9' here"),
         (["up", "--nodes", "1"], 2, "hil: Invalid value for '--nodes'"),
     ],
 )

@@ -1,7 +1,7 @@
 """`hil lab fault`: everything that goes wrong in a data centre, on purpose.
 
-Emulated switches take faults as `hil.lab.faults` reads them; Open vSwitch takes its own three. A crash is HIL's, not a
-switch's: the process is killed as by a power cut and started again by the lab.
+Emulated switches take faults as `hil.lab.faults` reads them; Open vSwitch takes its own three; the controller behind a
+node takes those of its kind. A crash is HIL's: the process is killed as by a power cut and started again by the lab.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from hil.cli import params
 from hil.cli.output import emit
 from hil.cli.session import Fault
 from hil.drivers.switch.mock.faults import FaultKind
-from hil.lab.command import LabGroup, lab, site_option
+from hil.lab import life
+from hil.lab.command import NODE, SWITCH, LabGroup, Named, lab, site_option
 from hil.lab.plain import OFF
-from hil.lab.plane import attach, place_of, state_in
+from hil.lab.plane import attach, place_of, state_in, unknown
 from hil.lab.site import Site
+from hil.lab.view import faults_of
 
+TARGET = Named("target", "switch", "node")
 fault = LabGroup(
     "fault",
     help=lab.lazy["fault"][1],
     examples=(
         "hil lab fault set sw1 unreachable count=forever",
+        "hil lab fault set node01 hang count=forever",
         "hil lab fault hand node01 native=101",
         "hil lab fault crash",
         "hil lab fault clear",
@@ -34,9 +38,9 @@ fault = LabGroup(
 @params.output
 def fault_list(site: Site, output: str) -> None:
     """List the faults that are in force."""
-    rows = [{"switch": switch, "fault": words} for switch, words in attach(site).faults()]
+    rows = faults_of(attach(site), site.ask("machines"))
     if rows or output != "table":
-        emit(rows, "switch fault", output)
+        emit(rows, "broken fault", output)
     else:
         click.echo("Nothing is broken.")
 
@@ -46,7 +50,10 @@ def fault_list(site: Site, output: str) -> None:
 @params.output
 def kinds(site: Site, output: str) -> None:
     """List what can be broken in this lab."""
-    emit([{"fault": name, "meaning": words} for name, words in meanings(site).items()], "fault meaning", output)
+    rows = [{"of": "switch", "fault": name, "meaning": words} for name, words in meanings(site).items()]
+    kinds = site.ask("kinds")
+    rows += [{"of": "controller", "fault": name, "meaning": words} for name, words in kinds.items()]
+    emit(rows, "of fault meaning", output)
 
 
 def meanings(site: Site) -> dict[str, str]:
@@ -76,31 +83,50 @@ EMULATED: dict[FaultKind, str] = {
     "set",
     "hil lab fault set sw1 unreachable count=forever",
     "hil lab fault set sw1 refuse port=sw1p1 'words=% No such VLAN'",
+    "hil lab fault set node01 wrong-password count=forever",
 )
-@click.argument("switch")
+@click.argument("target", type=TARGET)
 @click.argument("kind")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @site_option
-def fault_set(switch: str, kind: str, settings: tuple[str, ...], site: Site) -> None:
-    """Break something: port, op (login, read, write, save), count, after, seconds and words narrow it.
+def fault_set(target: str, kind: str, settings: tuple[str, ...], site: Site) -> None:
+    """Break a switch, or the controller (BMC) behind a node.
 
-    Without `count=forever` an emulated switch's fault strikes once. Open vSwitch's last until they are cleared.
+    port (of a switch), op (login, read, write; save of a switch, console of a controller), count, after, seconds and
+    words narrow it. Without `count=forever` a fault of what is emulated strikes once; others last until cleared.
     """
-    attach(site).fault_set(switch, kind, settings)
+    if target not in site.facts.wiring:
+        _switch_or_node(site, target)
+        return attach(site).fault_set(target, kind, settings)
+    pairs = dict(word.partition("=")[::2] for word in settings)
+    site.ask("fault", node=target, kind=kind, settings=pairs, patience=life.PATIENCE)
 
 
-@fault.verb("clear", "hil lab fault clear", "hil lab fault clear sw1")
-@click.argument("switch", required=False)
+def _switch_or_node(site: Site, name: str) -> None:
+    """Raise Fault if there is neither."""
+    switches = sorted({switch for switch, _ in site.facts.wiring.values()})
+    if name not in (*switches, *site.facts.wiring):
+        unknown(name, "switch or node", [*switches, *site.facts.wiring])
+
+
+@fault.verb("clear", "hil lab fault clear", "hil lab fault clear sw1", "hil lab fault clear node01")
+@click.argument("target", required=False, type=TARGET)
 @site_option
-def fault_clear(switch: str | None, site: Site) -> None:
-    """Mend a switch, or everything that is broken."""
-    attach(site).fault_clear(switch)
-    if switch is None:
+def fault_clear(target: str | None, site: Site) -> None:
+    """Mend a switch, the controller behind a node, or everything that is broken."""
+    plane = attach(site)
+    if target is not None:
+        _switch_or_node(site, target)
+    if target not in site.facts.wiring:
+        plane.fault_clear(target)
+    for node in site.facts.wiring if target is None else {target} & set(site.facts.wiring):
+        site.ask("clear", node=node, patience=life.PATIENCE)
+    if target is None:
         site.ask("recover")
 
 
 @fault.verb("reboot", "hil lab fault reboot sw1")
-@click.argument("switch")
+@click.argument("switch", type=SWITCH)
 @site_option
 def reboot(switch: str, site: Site) -> None:
     """Power a switch off and on: sessions die, and what was not saved is lost."""
@@ -108,7 +134,7 @@ def reboot(switch: str, site: Site) -> None:
 
 
 @fault.verb("hand", "hil lab fault hand node01 native=101 tagged=102,105-107", "hil lab fault hand node01 everything")
-@click.argument("node")
+@click.argument("node", type=NODE)
 @click.argument("state", nargs=-1, required=True)
 @site_option
 def hand(node: str, state: tuple[str, ...], site: Site) -> None:

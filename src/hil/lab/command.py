@@ -14,6 +14,7 @@ from shlex import quote
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from hil.cli import params
 from hil.cli.exits import Exit
@@ -23,7 +24,7 @@ from hil.cli.session import Fault
 from hil.core.errors import BadArgument, HilError
 from hil.core.vlans import fold, unfold
 from hil.lab import life
-from hil.lab.plane import attach, unknown
+from hil.lab.plane import attach, place_of, unknown
 from hil.lab.site import OPERATOR, PROJECTS, Site
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,11 +55,30 @@ def site_option(function: F) -> F:
     )(function)
 
 
+class Named(click.ParamType[str]):
+    """A name in this lab, which the shell completes from the lab's own facts: nodes, switches, or both."""
+
+    def __init__(self, name: str, *kinds: str) -> None:
+        self.name, self._kinds = name, kinds
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            wiring = (ctx.params.get("site") or Site.chosen(None)).facts.wiring
+        except (HilError, Fault, OSError, ValueError):
+            return []  # no lab, nothing to offer
+        names = {"node": list(wiring), "switch": sorted({switch for switch, _ in wiring.values()})}
+        return [CompletionItem(name) for kind in self._kinds for name in names[kind] if name.startswith(incomplete)]
+
+
+NODE = Named("node", "node")
+SWITCH = Named("switch", "switch")
+
+
 def kind_options(function: F) -> F:
     """--ovs and --plain."""
-    function = click.option("--plain", "kind", flag_value="plain", help="Emulated switches; nodes are only ports.")(
-        function
-    )
+    function = click.option(
+        "--plain", "kind", flag_value="plain", help="Emulated switches and machines; nodes are only ports."
+    )(function)
     return click.option("--ovs", "kind", flag_value="ovs", help="A real Open vSwitch; needs Linux and root.")(function)
 
 
@@ -66,7 +86,10 @@ lab = LabGroup(
     "lab",
     help="The virtual data centre: switches, machines and faults to try HIL on.",
     lazy={
-        "fault": ("hil.lab.breaking:fault", "What can go wrong: break switches, reboot them, change ports by hand."),
+        "fault": (
+            "hil.lab.breaking:fault",
+            "What can go wrong: break switches and controllers, reboot, change ports by hand.",
+        ),
         "demo": ("hil.lab.demo.command:demo", "Watch two projects get machines and fail to hear each other."),
     },
     examples=("hil lab up", 'eval "$(hil lab env blue)"', "hil lab status", "hil lab ping node01 node02"),
@@ -92,6 +115,8 @@ def up(site: Site, kind: str | None, nodes: int, vlans: str) -> None:
         click.echo("Building it takes some seconds.", err=True)
     life.begin(site, chosen, nodes, fold(unfold(vlans)), lambda words: None)
     facts = site.facts
+    if facts.no_guests:
+        click.echo(f"Emulated machines, because for QEMU: {facts.no_guests}.")
     click.echo(f"{attach(site).title}, {len(facts.wiring)} machines and HIL at {facts.endpoint}, in {site.directory}")
     click.echo('Act as a tenant:    eval "$(hil lab env blue)"')
 
@@ -108,12 +133,13 @@ def down(site: Site) -> None:
 @site_option
 @params.output
 def status(site: Site, output: str) -> None:
-    """Show processes, switches, nodes, faults, and who hears whom."""
+    """Show processes, switches, nodes, their machines, faults, and who hears whom."""
     from hil.lab import view
 
     seen = view.look(site, attach(site))
     if output == "csv":
-        emit(seen.nodes, "node state project switch port mac address", output)
+        rows = [{**node, **machine} for node, machine in zip(seen.nodes, seen.machines, strict=True)]
+        emit(rows, "node state project switch port mac address power controller boots", output)
     elif output == "table":
         view.show(seen)
     else:
@@ -136,8 +162,8 @@ def hears(site: Site, output: str) -> None:
 
 
 @lab.verb("ping", "hil lab ping node01 node02")
-@click.argument("one")
-@click.argument("other")
+@click.argument("one", type=NODE)
+@click.argument("other", type=NODE)
 @site_option
 def ping(one: str, other: str, site: Site) -> None:
     """Ask whether one node has an answer of another, untagged. Exit code 1 if not."""
@@ -153,13 +179,34 @@ def ping(one: str, other: str, site: Site) -> None:
     "hil lab shell node01 -- ip address",
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("node")
+@click.argument("node", type=NODE)
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 @site_option
 def shell(node: str, program: tuple[str, ...], site: Site) -> None:
     """Step into a node, or run a program in it."""
     words = attach(site).shell(node, program)
     os.execvp(words[0], words)  # noqa: S606 - the person becomes the shell, without another one in between
+
+
+@lab.verb("netboot", "hil lab netboot node02", "hil lab netboot node02 --off")
+@click.argument("node", type=NODE)
+@click.option("--off", is_flag=True, help="End the service.")
+@site_option
+def netboot(node: str, off: bool, site: Site) -> None:
+    """Let machines that reach a node boot from it over the network."""
+    place_of(site.facts, node)
+    site.ask("netboot", node=node, on=not off, patience=life.PATIENCE)
+    click.echo(f"{node} serves network boots{' no more' if off else ''}.")
+
+
+@lab.verb("say", "hil lab say node01 'kernel panic'")
+@click.argument("node", type=NODE)
+@click.argument("words")
+@site_option
+def say(node: str, words: str, site: Site) -> None:
+    """Have a machine say something on its serial line, whoever listens."""
+    place_of(site.facts, node)
+    site.ask("say", node=node, text=words)
 
 
 @lab.verb("env", 'eval "$(hil lab env blue)"')

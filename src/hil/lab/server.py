@@ -36,6 +36,15 @@ TIMES: Final = {
     "retry_most": 1.0,
 }
 """Settings of the worker, in seconds."""
+OBMD: Final = {
+    "deadline": 15.0,
+    "logins_per_minute": 600,
+    "warm": 10.0,
+    "power_age": 0.5,
+    "login_pause_first": 2.0,
+    "login_pause_most": 4.0,
+}
+"""How obmd treats controllers, in seconds but for the log-ins: the lab's lock no account."""
 
 
 def command(*words: str) -> list[str]:
@@ -50,12 +59,16 @@ def free_address() -> str:
         return f"127.0.0.1:{tried.getsockname()[1]}"
 
 
-def configure(site: Site, address: str, vlans: str) -> None:
+def configure(site: Site, address: str, obmd: str, vlans: str) -> None:
     """Write the configuration. It holds no secret."""
     times = "".join(f"{name} = {seconds}\n" for name, seconds in TIMES.items())
     server, pool = f"listen = {json.dumps(address)}\ndrain = 1.0\n", f"pool = {json.dumps(vlans)}\n"
-    obmd = f"listen = {json.dumps(free_address())}\ndrain = 1.0\n"
-    site.config.write_text(f"[server]\n{server}\n[obmd]\n{obmd}\n[vlan]\n{pool}\n[worker]\n{times}")
+    controllers = "".join(f"{name} = {number}\n" for name, number in OBMD.items())
+    out_of_band = f"listen = {json.dumps(obmd)}\ndrain = 1.0\n{controllers}"
+    release = "power_off = true\n"
+    site.config.write_text(
+        f"[server]\n{server}\n[obmd]\n{out_of_band}\n[vlan]\n{pool}\n[worker]\n{times}\n[release]\n{release}"
+    )
 
 
 class HilServer:
@@ -67,6 +80,8 @@ class HilServer:
         self._wanted = asyncio.Event()
         self._ready = asyncio.Event()
         self.starts = 0
+        self.obmd = ""
+        """The address of the obmd inside it."""
 
     @property
     def pid(self) -> int | None:
@@ -83,8 +98,8 @@ class HilServer:
         Between finding a free port and listening on it somebody else may take it: then another one is tried.
         """
         for _ in range(_TRIES):
-            address = free_address()
-            configure(self._site, address, vlans)
+            address, self.obmd = free_address(), free_address()
+            configure(self._site, address, self.obmd, vlans)
             await self._start(password.encode() + b"\n")
             ready, ended = asyncio.create_task(self._ready.wait()), asyncio.create_task(self._wait())
             await asyncio.wait((ready, ended), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)

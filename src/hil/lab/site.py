@@ -45,6 +45,9 @@ class Facts:
     factory_pairs: int
     """How many pairs of nodes heard each other before HIL had closed their ports."""
     began: float
+    obmd: str = ""
+    no_guests: str = ""
+    """Why machines beside an Open vSwitch are emulated, and no QEMU guests."""
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
@@ -62,6 +65,7 @@ class Site:
         self.ovs, self.state = inside("ovs"), inside("state")
         self.config, self.profiles, self.notify = inside("hil.toml"), inside("profiles.toml"), inside("notify.sock")
         self.log, self.hil_log = inside("lab.log"), inside("hil.log")
+        self.controllers, self.obmd_token = inside("controllers.json"), self.state / "obmd" / "admin-token"
         self._facts, self._lock, self._marker = inside("facts.json"), inside("lock"), inside("mark")
 
     @classmethod

@@ -19,20 +19,24 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.cli.session import Fault
 from hil.core.errors import HilError
 from hil.core.vlans import unfold
 from hil.lab import plain
-from hil.lab.furnish import furnish
+from hil.lab.bmc.room import EmulatedRoom, Room
+from hil.lab.furnish import Inventory, furnish
 from hil.lab.plane import plane_of
 from hil.lab.server import HilServer
 from hil.lab.site import SWITCHES, Facts, Place, Site, node_names
+
+if TYPE_CHECKING:
+    from hil.lab.ovs.datacentre import DataCentre
 
 _LONGEST: Final = 64 * 1024
 
@@ -53,6 +57,7 @@ class Powered:
     driver: str
     switches: Mapping[str, Mapping[str, Any]]
     macs: Mapping[str, str]
+    centre: DataCentre | None = None
 
 
 def wiring_of(count: int) -> dict[str, Place]:
@@ -78,9 +83,30 @@ async def _power(site: Site, kind: str, wiring: Mapping[str, Place]) -> AsyncIte
     centre = await asyncio.to_thread(real.start, site, wiring)
     try:
         macs = {nic[0]: centre.mac(nic) for nic in centre.wiring}
-        yield Powered(real.DRIVER, {switch: centre.config(switch) for switch in centre.switches}, macs)
+        switches = {switch: centre.config(switch) for switch in centre.switches}
+        yield Powered(real.DRIVER, switches, macs, centre)
     finally:
         await asyncio.to_thread(centre.stop)
+
+
+@asynccontextmanager
+async def _machines(site: Site, wiring: Mapping[str, Place], powered: Powered) -> AsyncIterator[tuple[Room, str]]:
+    """Have the machines and their controllers run; yields them, and why they are not QEMU guests if they are not."""
+    reason = "" if powered.centre is None else _no_guests()
+    if powered.centre is not None and not reason:
+        from hil.lab.bmc.guests import guests
+
+        async with guests(site, powered.centre, powered.macs) as found:
+            yield found, ""
+        return
+    async with EmulatedRoom(wiring, lambda one, other: plane_of(site).ping(one, other)).serving() as room:
+        yield room, reason
+
+
+def _no_guests() -> str:
+    from hil.lab.machines.room import possible
+
+    return possible()
 
 
 class Supervisor:
@@ -89,6 +115,7 @@ class Supervisor:
     def __init__(self, site: Site, order: Order, say: Callable[[str], None]) -> None:
         self._site, self._order, self._say = site, order, say
         self._server = HilServer(site)
+        self._room: Room | None = None
         self._down = asyncio.Event()
 
     async def run(self) -> None:
@@ -125,15 +152,20 @@ class Supervisor:
         site.tell(facts)
         pairs = len((await asyncio.to_thread(lambda: plane_of(site).hearing(unfold(order.vlans)))).node_pairs)
         self._say(f"switches {pairs}")
+        room, reason = await stack.enter_async_context(_machines(site, wiring, powered))
+        self._room = room
         await stack.enter_async_context(self._listening_for_notes())
         stack.push_async_callback(self._server.end)
         password = secrets.token_urlsafe(18)
         endpoint = f"http://{await self._server.begin(password, order.vlans)}"
-        site.tell(replace(facts, factory_pairs=pairs, endpoint=endpoint))
+        obmd = f"http://{self._server.obmd}"
+        facts = replace(facts, factory_pairs=pairs, endpoint=endpoint, obmd=obmd, no_guests=reason)
+        site.tell(facts)
         self._say("hil")
-        await asyncio.to_thread(
-            furnish, site, endpoint, password, powered.driver, powered.switches, wiring, powered.macs
+        inventory = Inventory(
+            powered.driver, powered.switches, wiring=wiring, macs=powered.macs, controllers=room.controllers
         )
+        await asyncio.to_thread(furnish, site, facts, password, inventory)
         control = await asyncio.start_unix_server(self._client, site.control, limit=_LONGEST)
         stack.callback(control.close)
 
@@ -160,17 +192,19 @@ class Supervisor:
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
             line = await reader.readline()
-            writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+            writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            return {"ok": self._do(json.loads(line))}
+            return {"ok": await self._do(json.loads(line))}
+        except HilError as error:
+            return {"error": error.message}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return {"error": f"The lab cannot read this: {type(error).__name__}: {error}."}
 
-    def _do(self, request: Mapping[str, Any]) -> Any:
+    async def _do(self, request: Mapping[str, Any]) -> Any:
         match request["do"]:
             case "status":
                 return {
@@ -185,8 +219,26 @@ class Supervisor:
                 return self._server.recover()
             case "down":
                 return self._down.set()
+            case verb if self._room is not None and verb in _MACHINES:
+                return await _MACHINES[verb](self._room, request)
             case other:
                 raise ValueError(f"{str(other)[:40]!a} is nothing that can be asked here")
+
+
+async def _kinds(room: Room, request: Mapping[str, Any]) -> dict[str, str]:
+    return {str(kind): words for kind, words in room.kinds.items()}
+
+
+_MACHINES: Final[Mapping[str, Callable[[Room, Mapping[str, Any]], Awaitable[Any]]]] = {
+    "machines": lambda room, request: room.look(),
+    "kinds": _kinds,
+    "tail": lambda room, request: room.tail(request["node"]),
+    "say": lambda room, request: room.say(request["node"], request["text"]),
+    "netboot": lambda room, request: room.serve_boot(request["node"], request["on"] is True),
+    "fault": lambda room, request: room.fault(request["node"], request["kind"], dict(request["settings"])),
+    "clear": lambda room, request: room.clear(request["node"]),
+}
+"""What is asked of the machines and their controllers, past HIL."""
 
 
 def _end_with_input(end: Callable[[], None]) -> None:

@@ -1,4 +1,5 @@
-"""What `hil lab status` and `hil lab hears` show, gathered afresh: processes, switches, nodes, faults, who hears whom.
+"""What `hil lab status` and `hil lab hears` show, gathered afresh: processes, switches, nodes,
+machines, faults, who hears whom.
 
 Each part is asked of who knows it: the operating system, HIL, the data plane. A HIL that is dead is shown as dead, and
 the rest is shown all the same.
@@ -33,6 +34,7 @@ class View:
     processes: list[Row]
     switches: list[Row]
     nodes: list[Row]
+    machines: list[Row]
     faults: list[Row]
     hearing: Hearing
     why: str = ""
@@ -45,6 +47,7 @@ class View:
             "processes": self.processes,
             "switches": self.switches,
             "nodes": self.nodes,
+            "machines": self.machines,
             "faults": self.faults,
             "hears": hears,
         }
@@ -71,6 +74,7 @@ def look(site: Site, plane: Plane) -> View:
     told = site.ask("status")
     books = _books(site)
     facts = plane.facts
+    seen = site.ask("machines")
     nodes = [_node(plane, node, books.nodes.get(node, {})) for node in facts.wiring]
     return View(
         {
@@ -82,7 +86,8 @@ def look(site: Site, plane: Plane) -> View:
         _processes(plane, told),
         books.switches or [{"switch": name} for name in dict.fromkeys(place[0] for place in facts.wiring.values())],
         nodes,
-        [{"switch": switch, "fault": words} for switch, words in plane.faults()],
+        [_machine(node, each) for node, each in seen.items()],
+        faults_of(plane, seen),
         plane.hearing(unfold(facts.vlans) | books.vlans),
         books.why,
     )
@@ -130,12 +135,25 @@ def _node(plane: Plane, node: str, kept: Row) -> Row:
     return {**row, "switch": switch, "port": port, "mac": mac, "address": address}
 
 
+def _machine(node: str, seen: Mapping[str, Any]) -> Row:
+    """A machine, as it says itself; HIL is not asked."""
+    row = {"node": node, "power": "on" if seen["power"] else "off", "controller": seen["protocol"]}
+    return {**row, "at": seen["address"], "boots": seen["starts"], "runs": seen["source"] or None}
+
+
+def faults_of(plane: Plane, seen: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """Everything that is broken: what it is, and how."""
+    found = [*plane.faults(), *((node, words) for node, each in seen.items() for words in each["faults"])]
+    return [{"broken": name, "fault": words} for name, words in found]
+
+
 def show(view: View) -> None:
     """Print everything for a person."""
     click.echo(f"{view.lab['kind']} in {view.lab['directory']}, HIL at {view.lab['endpoint']}")
     if view.why:
         click.echo(f"HIL does not answer: {view.why}")
-    for title, rows in (("", view.processes), ("", view.switches), ("", view.nodes), ("Faults", view.faults)):
+    tables = (view.processes, view.switches, view.nodes, view.machines)
+    for title, rows in (*(("", rows) for rows in tables), ("Faults", view.faults)):
         if rows:
             click.echo(f"\n{title}:" if title else "")
             rows_table(rows)

@@ -5,9 +5,14 @@ A fault is armed, waits for `after` chances that fit it, strikes `count` times (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final
+
+from hil.core.errors import BadArgument
+
+_FOREVER: Final = "forever"
 
 
 class BmcFaultKind(StrEnum):
@@ -58,6 +63,48 @@ class BmcFault:
     def __post_init__(self) -> None:
         if self.after < 0 or self.seconds < 0 or (self.count is not None and self.count < 1):
             raise ValueError("after and seconds are not negative, count is at least 1")
+
+
+def fault_in(kind: str, settings: Mapping[str, str]) -> BmcFault:
+    """Read a fault as it is typed: op, words, seconds, after, count. Raises BadArgument that says what there is.
+
+    >>> fault_in("slow", {"seconds": "2", "count": "forever"}).count is None
+    True
+    """
+    if kind not in list(BmcFaultKind):
+        raise BadArgument(f"{kind[:40]!a} is no fault of a controller: use one of {', '.join(BmcFaultKind)}.")
+    found: dict[str, Any] = {"kind": BmcFaultKind(kind)}
+    for key, value in settings.items():
+        if key not in _READERS:
+            raise BadArgument(f"{key[:40]!a} is no setting of a fault: use one of {', '.join(_READERS)}.")
+        try:
+            found[key] = _READERS[key](value)
+        except ValueError as error:
+            raise BadArgument(f"{key}={value[:40]} cannot be meant.") from error
+    try:
+        return BmcFault(**found)
+    except ValueError as error:
+        raise BadArgument(f"No fault can be so: {error}.") from error
+
+
+def fault_words(fault: BmcFault) -> str:
+    """Write a fault as it is typed; what is as usual is left out."""
+    usual = BmcFault(kind=fault.kind)
+    words = [str(fault.kind)]
+    for key in _READERS:
+        value = getattr(fault, key)
+        if value != getattr(usual, key):
+            words.append(f"{key}={_FOREVER if value is None else value}")
+    return " ".join(words)
+
+
+_READERS: Final[Mapping[str, Any]] = {
+    "op": BmcOp,
+    "words": str,
+    "seconds": float,
+    "after": int,
+    "count": lambda value: None if value == _FOREVER else int(value),
+}
 
 
 class BmcFaults:

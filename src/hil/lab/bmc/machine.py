@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from hil.core.errors import Refused
 from hil.core.obms import BootChoice, BootDevice, Firmware, LogEntry, Medium, PowerAction, Sensor
@@ -27,6 +27,18 @@ class Accepted(NamedTuple):
     who: str
     action: str
     asked: str = ""
+
+
+class Startup(Protocol):
+    """What a machine does once it has power, where it shall do more than tell the short story."""
+
+    def begin(self, device: str) -> None:
+        """The power is on, or the machine was reset: boot, from this device first."""
+        ...
+
+    def end(self) -> None:
+        """The power is gone, in the middle of whatever it did."""
+        ...
 
 
 class Machine:
@@ -54,6 +66,7 @@ class Machine:
         self.listeners: set[Callable[[bytes], None]] = set()
         self.typed = bytearray()
         """Everything that was typed on its console."""
+        self.startup: Startup | None = None
 
     def note(self, who: str, action: str, asked: str = "") -> None:
         self.log.append(Accepted(self.clock(), who, action, asked))
@@ -82,6 +95,8 @@ class Machine:
         if self.on:
             self.on = False
             self._event("Power off")
+            if self.startup is not None:
+                self.startup.end()
 
     def _start(self, why: str) -> None:
         self.on = True
@@ -91,6 +106,9 @@ class Machine:
         if not self.override.persistent:
             self.override = BootChoice(BootDevice.NONE)
         self.boots.append(chosen)
+        if self.startup is not None:
+            self.startup.begin(chosen)
+            return
         self.print(f"\r\n{self.name}: power-on self-test: ok\r\n{self.name}: booting from {chosen}{mode}\r\n")
         if chosen == "cdrom" and self.slots["cd"]:
             self.print(f"{self.name}: image {self.slots['cd']}\r\n")

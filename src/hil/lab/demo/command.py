@@ -20,8 +20,10 @@ from hil.client import HilClientError
 from hil.core.errors import HilError
 from hil.lab import life
 from hil.lab.command import kind_options
+from hil.lab.demo.consoles import unanswered, watched
 from hil.lab.demo.partings import journal, next_tenant, release
 from hil.lab.demo.scenes import NODES, VLANS, allocate, connect, plugged_in, trunk
+from hil.lab.demo.secrecy import secrecy
 from hil.lab.demo.stage import Broken, Claim, Stage
 from hil.lab.demo.storms import crash, drift
 from hil.lab.plane import attach
@@ -31,12 +33,15 @@ SCENES: Final[tuple[Callable[[Stage], None], ...]] = (
     plugged_in,
     allocate,
     connect,
+    watched,
     trunk,
+    unanswered,
     crash,
     drift,
     release,
     next_tenant,
     journal,
+    secrecy,
 )
 
 
@@ -67,6 +72,8 @@ def _told(site: Site, kind: str, reason: str) -> Stage:
     before = _interfaces()
     process = life.begin(site, kind, NODES, VLANS, lambda words: None, tethered=True)
     stage = Stage(site, attach(site))
+    if stage.plane.facts.no_guests:
+        click.echo(f"The machines are emulated; for QEMU: {stage.plane.facts.no_guests}.")
     try:
         _play(stage)
     finally:
@@ -75,7 +82,7 @@ def _told(site: Site, kind: str, reason: str) -> Stage:
         _close(process)
     left = [pid for pid in pids if life.alive(pid)]
     clean = not left and not site.directory.exists() and _interfaces() == before
-    stage.act("10. The end", "The lab is taken down.")
+    stage.act("The end", "The lab is taken down.")
     stage.claim("nothing of it is left", clean, f"{len(pids)} processes, one directory", left or site.directory)
     return stage
 
@@ -93,7 +100,8 @@ def _processes(site: Site, stage: Stage) -> Collection[int]:
     with suppress(HilError):
         told = site.ask("status")
         programs = [pid for _, pid, _ in stage.plane.programs()]
-        return [pid for pid in (told["lab"], told["hil"], *programs) if pid]
+        machines = [pid for each in site.ask("machines").values() for pid in each["pids"]]
+        return [pid for pid in (told["lab"], told["hil"], *programs, *machines) if pid]
     return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from hil.client import Client
+from hil.lab.demo.consoles import cut_off, released, taken_over
 from hil.lab.demo.evidence import forged
 from hil.lab.demo.scenes import BLUE, GREEN, IN_USE, apart, machines, sent
 from hil.lab.demo.stage import Stage
@@ -18,12 +19,15 @@ def release(stage: Stage) -> None:
     blue = machines(stage, BLUE)
     leaving = blue[0]
     stage.act(
-        "7. A machine is given back",
-        f"""Blue gives {leaving} back, connected as it is, while its switch cannot be reached. Until the switch was read
-        back, nobody may have the machine, and nobody the VLAN ids of its networks: all four are in use.""",
+        "A machine is given back",
+        f"""Blue gives {leaving} back, connected and running as it is, with its console open, while its switch cannot be
+        reached. Until the switch was read back, nobody may have the machine, and nobody the VLAN ids of its networks:
+        all four are in use.""",
     )
-    cut(stage, leaving)
-    stage.hil(BLUE, "node", "release", leaving, "--no-wait")
+    with released(stage, leaving) as viewer:
+        cut(stage, leaving)
+        stage.hil(BLUE, "node", "release", leaving, "--no-wait")
+        cut_off(stage, viewer, leaving)
     stage.hil(GREEN, "node", "allocate", leaving, expect=IN_USE)
     stage.hil(BLUE, "network", "detach", f"{BLUE}-store", blue[1], "--no-wait")
     stage.hil(BLUE, "network", "delete", f"{BLUE}-store", expect=IN_USE)
@@ -36,9 +40,14 @@ def release(stage: Stage) -> None:
             "while its switch is out of reach, a released machine is nobody's", still, waiting.reason or "", waiting
         )
         stage.claim("and the VLAN ids that it may have are given to nobody", len(ids) == 4, ", ".join(sorted(ids)), ids)
-        began = time.monotonic()
-        mend(stage, leaving)
-        [heard] = stage.until(lambda: _free(stage, hil, leaving), "the machine becoming free")
+        _freed(stage, hil, leaving)
+
+
+def _freed(stage: Stage, hil: Client, leaving: str) -> None:
+    """Mend the switch, and claim what is true of the machine from the first moment that it is free."""
+    began = time.monotonic()
+    mend(stage, leaving)
+    [heard] = stage.until(lambda: _free(stage, hil, leaving), "the machine becoming free")
     spent = time.monotonic() - began
     loud = heard.of(leaving)
     stage.claim(
@@ -62,7 +71,7 @@ def _free(stage: Stage, hil: Client, node: str) -> list[Hearing]:
 def next_tenant(stage: Stage) -> None:
     """The next tenant gets the machine, and the VLAN id."""
     stage.act(
-        "8. The next tenant",
+        "The next tenant",
         """Green takes the machine, then the VLAN id that blue's storage network had. Neither brings anything of blue's
         with it.""",
     )
@@ -75,6 +84,7 @@ def next_tenant(stage: Stage) -> None:
     stage.hil(GREEN, "node", "allocate", taken)
     before = stage.hearing()
     stage.claim("a machine comes to its next tenant silent", not before.of(taken), sent(before), before.of(taken))
+    taken_over(stage, taken)
     stage.hil(GREEN, "network", "create", "spare", mute=True)
     stage.hil(GREEN, "network", "connect", "spare", taken)
     with stage.client() as hil:
@@ -99,7 +109,7 @@ def next_tenant(stage: Stage) -> None:
 def journal(stage: Stage) -> None:
     """The journal is proved, and a forgery is found out."""
     stage.act(
-        "9. What was written down",
+        "What was written down",
         """Who did what is in a journal whose lines are sealed, each over the one before. We verify it, then change one
         line in a copy.""",
     )

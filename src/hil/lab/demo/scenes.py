@@ -52,7 +52,7 @@ def plugged_in(stage: Stage) -> None:
     every = count * (count - 1) // 2
     before = stage.plane.facts.factory_pairs
     stage.act(
-        "1. Machines that are only plugged in",
+        "Machines that are only plugged in",
         f"""{count} machines on two switches, and HIL. As the factory left the switches, every machine heard every
         other, so we know that we would hear it. HIL then closed each port and read it back.""",
     )
@@ -65,7 +65,7 @@ def plugged_in(stage: Stage) -> None:
 def allocate(stage: Stage) -> None:
     """Two projects take machines by what they are."""
     stage.act(
-        "2. Two projects take machines",
+        "Two projects take machines",
         """Blue and green do not trust each other. Each takes two machines by a label. A wish that cannot be met whole
         takes nothing, and nobody can touch what is another's.""",
     )
@@ -83,7 +83,7 @@ def allocate(stage: Stage) -> None:
 def connect(stage: Stage) -> None:
     """Each wires its machines together."""
     stage.act(
-        "3. Each wires its machines together",
+        "Each wires its machines together",
         """A network of one's own, and machines on it. The command returns when the switches were read back. Then
         everybody speaks: untagged, on each VLAN id, and with ids that nobody should use.""",
     )
@@ -137,7 +137,7 @@ def _recorded(
 def trunk(stage: Stage) -> None:
     """A second network on the same cables, tagged."""
     stage.act(
-        "4. A second network on the same cables",
+        "A second network on the same cables",
         """Blue adds a storage network, tagged, on the cables that it has. A machine can send any tag that it likes,
         green's VLAN id as well: the switch must not carry it.""",
     )

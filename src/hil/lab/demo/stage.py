@@ -13,7 +13,7 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -64,13 +64,15 @@ class Stage:
     quiet: bool = False
     claims: list[Claim] = field(default_factory=list)
     frames: int = 0
+    acts: int = 0
 
     # Telling.
 
     def act(self, title: str, words: str) -> None:
         """Begin a part of the story."""
+        self.acts += 1
         self.say("")
-        self.say(title, bold=True)
+        self.say(f"{self.acts}. {title}", bold=True)
         for line in textwrap.wrap(" ".join(words.split()), _WIDTH):
             self.say(line)
 
@@ -100,6 +102,11 @@ class Stage:
         """Type `hil-admin …` at the machine itself."""
         return self._run("operator", "hil-admin", [*_ADMIN, *words], words, expect, False)
 
+    def machine(self, node: str) -> dict[str, Any]:
+        """What a machine and its controller say themselves."""
+        found: dict[str, Any] = self.site.ask("machines")[node]
+        return found
+
     def client(self, who: str = "operator") -> Client:
         return view.client(self.site, who)
 
@@ -115,10 +122,14 @@ class Stage:
 
     def until(self, found: Callable[[], T], what: str) -> T:
         """Look again and again until there is something to find. Raises Broken after `PATIENCE` seconds."""
-        end = time.monotonic() + PATIENCE
-        while not (value := found()):
-            if time.monotonic() > end:
-                raise Broken(f"{what} did not happen within {PATIENCE:g} s")
+        if not (value := self.within(PATIENCE, found)):
+            raise Broken(f"{what} did not happen within {PATIENCE:g} s")
+        return value
+
+    def within(self, seconds: float, found: Callable[[], T]) -> T:
+        """Look again and again for so long; answers what was found at last, which may be nothing."""
+        end = time.monotonic() + seconds
+        while not (value := found()) and time.monotonic() < end:
             time.sleep(_GLANCE)
         return value
 

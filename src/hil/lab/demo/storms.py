@@ -25,12 +25,13 @@ def ports(stage: Stage, nodes: Sequence[str]) -> list[Port]:
 def crash(stage: Stage) -> None:
     """HIL is killed in the middle of a change."""
     stage.act(
-        "5. HIL is killed in the middle of a change",
+        "HIL is killed in the middle of a change",
         """Green asks for one more network. The switches are made to dawdle, so that HIL can be killed (SIGKILL) when it
         has written and does not know yet what became of it.""",
     )
     blue, green = machines(stage, BLUE), machines(stage, GREEN)
     operation = _half_done(stage, green)
+    running = _running(stage)
     stage.hil(OPERATOR, "lab", "fault", "crash", "--hold")
     left = books(stage.site, operation)
     _mend(stage)
@@ -39,6 +40,8 @@ def crash(stage: Stage) -> None:
     stage.claim(
         "after the crash the books do not call the change done", left.tainted == names and left.pending, figures, left
     )
+    now = _running(stage)
+    stage.claim("with HIL dead, every machine runs on", now == running, f"{len(now)} are on", (running, now))
     reached, words = stage.plane.ping(*blue)
     stage.claim("with HIL dead, blue's machines still reach each other", reached, words, words)
     heard = stage.hearing()
@@ -46,6 +49,12 @@ def crash(stage: Stage) -> None:
     stage.claim("with HIL dead, nothing crosses", not crossed, sent(heard), crossed)
     _recovered(stage, operation, green)
     apart(stage, blue, green)
+
+
+def _running(stage: Stage) -> dict[str, int]:
+    """The machines that are on, as they say themselves, and how often each was started."""
+    seen = stage.site.ask("machines")
+    return {node: each["starts"] for node, each in seen.items() if each["power"]}
 
 
 def _half_done(stage: Stage, nodes: Sequence[str]) -> str:
@@ -91,7 +100,7 @@ def drift(stage: Stage) -> None:
         foreign = hil.networks.get(f"{GREEN}-net").net_id
         after = max(line.seq for line in hil.events.journal(action="node_allocate"))
     stage.act(
-        "6. Somebody changes a port by hand",
+        "Somebody changes a port by hand",
         f"""HIL's way to the switch is cut for a moment. Meanwhile somebody at its console puts blue's {blue[0]} into
         green's VLAN {foreign}. That is a breach, and we hear it. HIL must find it and heal it by itself.""",
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.drivers.transport.ovsdb import Ovsdb, connect_unix, failure, words
-from hil.lab.ovs import layout, netns, probe
+from hil.lab.ovs import guests, layout, netns, probe
 from hil.lab.ovs.daemons import PATIENCE, SEARCH, Daemons
 from hil.lab.ovs.frames import Cable, Pcap
 
@@ -34,7 +34,7 @@ Request = Mapping[str, Any]
 
 
 class Inside:
-    """What the sandbox holds. Belongs to one event loop, and answers one request at a time but for `exec`."""
+    """What the sandbox holds. Belongs to one event loop, and answers one request at a time but for programs."""
 
     def __init__(self, directory: Path) -> None:
         self._dir = directory
@@ -45,6 +45,7 @@ class Inside:
         self._canaries: tuple[Cable, Cable] | None = None
         self._captures: dict[str, tuple[Cable, Pcap]] = {}
         self._places: dict[str, tuple[int | None, str]] = {}
+        self._guests = 0
         self._busy = asyncio.Lock()
 
     async def start(self) -> None:
@@ -67,6 +68,8 @@ class Inside:
         }
         if what == "exec":
             return await self._exec(request)
+        if what == "guest":
+            return await self._guest(request)
         if what not in handlers:
             raise ValueError(f"{str(what)[:40]!a} is nothing that can be asked here")
         async with self._busy:
@@ -130,6 +133,8 @@ class Inside:
             return []
         if request["fresh"]:
             await self._daemons.control("ovs-vswitchd", "revalidator/purge")
+        if self._guests:  # they stand still from here on: their frames are carried by this thread
+            probe.clear(self._canaries, request["wait"])
         who = request["senders"], request["receivers"]
         return probe.ask(self._cables, self._canaries, *who, request["tags"], request["wait"])
 
@@ -177,6 +182,17 @@ class Inside:
             await program.wait()
             raise OSError(f"{request['argv'][0]} took too long") from None
         return [program.returncode, out.decode(errors="replace"), err.decode(errors="replace")]
+
+    async def _guest(self, request: Request) -> Any:
+        """Run an emulator on a machine's NIC until it ends: its status and its last words."""
+        namespace, interface = self._places[request["place"]]
+        if namespace is None:
+            raise ValueError(f"{request['place']} is no machine's NIC")
+        self._guests += 1
+        try:
+            return await guests.run(namespace, interface, request["argv"])
+        finally:
+            self._guests -= 1
 
     # The switch.
 
@@ -231,14 +247,16 @@ _ASKING: Final[list[Any]] = [
 async def _serve(inside: Inside, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):  # whoever asked may have gone
         if line := await reader.readline():
-            writer.write(json.dumps(await _reply(inside, line)).encode() + b"\n")
+            writer.write(json.dumps(await _reply(inside, line, reader)).encode() + b"\n")
             await writer.drain()
     writer.close()
 
 
-async def _reply(inside: Inside, line: bytes) -> dict[str, Any]:
+async def _reply(inside: Inside, line: bytes, asker: asyncio.StreamReader) -> dict[str, Any]:
     try:
-        return {"ok": await inside.answer(json.loads(line))}
+        request = json.loads(line)
+        work = inside.answer(request)
+        return {"ok": await (guests.while_there(asker, work) if request["do"] == "guest" else work)}
     except Exception as error:
         _log.exception("A request failed.")
         return {"error": f"{type(error).__name__}: {error}"}
