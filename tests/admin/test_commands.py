@@ -53,7 +53,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 def run(empty: Run) -> Run:
     """The same, with a database."""
     done = empty("db", "upgrade")
-    assert (done.exit_code, done.stdout) == (0, "the schema is of revision 0001\n")
+    assert (done.exit_code, done.stdout) == (0, "the schema is of revision 0002\n")
     return empty
 
 
